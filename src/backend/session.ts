@@ -1,0 +1,170 @@
+/**
+ * The `Session` seam: one model on one device, ready to run. The engine drives it and never learns whether
+ * the arithmetic happens in WebAssembly or on a GPU, so sampling is part of a step: a GPU samples where the
+ * logits are and only picks cross. Types only.
+ *
+ * Ownership: whoever creates a cache disposes of it; disposing of the session frees everything.
+ * A session runs one step at a time; the engine's queue sees to that.
+ */
+
+/** The numbers of a decoder-only transformer, read from the model file by `model/`. */
+export interface ModelShape {
+  architecture: string;
+  layerCount: number;
+  /** Width of the residual stream. */
+  hiddenSize: number;
+  headCount: number;
+  kvHeadCount: number;
+  headSize: number;
+  ffnSize: number;
+  vocabSize: number;
+  /** Longest context the model was trained for, in tokens. */
+  contextLength: number;
+  normEpsilon: number;
+  rope: {
+    base: number;
+    /** Rotated dimensions per head. */
+    size: number;
+    /** Which dimensions form a pair: neighbours (2i, 2i+1), or halves (i, i + size/2). */
+    pairs: 'neighbours' | 'halves';
+    /** Divides each pair's frequency; length size/2. Absent: all ones. */
+    frequencyFactors?: Float32Array;
+  };
+  /** The output projection re-uses the embedding matrix. */
+  tiedHead: boolean;
+}
+
+/** What a tensor is for. `layer` is -1 for tensors outside the layers. */
+export type TensorRole =
+  | 'embedding' | 'final-norm' | 'head' | 'rope-factors'
+  | 'attention-norm' | 'query' | 'key' | 'value' | 'attention-output'
+  | 'ffn-norm' | 'gate' | 'up' | 'down';
+
+export type TensorType = 'F32' | 'F16' | 'Q4_1' | 'Q8_0';
+
+export interface TensorPlan {
+  name: string;
+  role: TensorRole;
+  layer: number;
+  type: TensorType;
+  /** Contiguous dimension (GGUF ne[0]): inputs of a matrix, length of a vector. */
+  columns: number;
+  /** Outputs of a matrix; 1 for a vector. */
+  rows: number;
+  /** From the start of the file, in bytes. */
+  fileOffset: number;
+  byteLength: number;
+}
+
+/** All a backend needs to know to place and run a model. Tensors are in file order. */
+export interface ModelPlan {
+  shape: ModelShape;
+  tensors: readonly TensorPlan[];
+}
+
+/** How the token after one row is chosen. Steps happen in the order of the fields. */
+export interface Sampling {
+  /** Added to raw logits. */
+  bias?: ReadonlyMap<number, number>;
+  /** Divides positive and multiplies negative logits of every token seen in prompt or output. 1 is off. */
+  repetitionPenalty: number;
+  /** Subtracted times the count in the output. 0 is off. */
+  frequencyPenalty: number;
+  /** Subtracted once from tokens of the output. 0 is off. */
+  presencePenalty: number;
+  /** What the penalties look at. */
+  seen?: { prompt: ReadonlySet<number>; output: ReadonlyMap<number, number> };
+  /** 0 is greedy; ties go to the lowest id. */
+  temperature: number;
+  /** 0 is off. */
+  topK: number;
+  /** 1 is off. */
+  topP: number;
+  /** 0 is off. */
+  minP: number;
+  /** Key of the Gumbel noise, with the choice index, the position of the picked token and the token id. Unsigned 32 bits. */
+  seed: number;
+  choice: number;
+  /** Fill `logprob`, `margin` and `entropy` (over raw logits); without it they are NaN and cost nothing. */
+  statistics: boolean;
+  /** How many of the most likely tokens to return, by raw logprob. Needs `statistics`. */
+  topCount: number;
+}
+
+export interface Pick {
+  id: number;
+  /** Natural log of the raw probability of `id`. */
+  logprob: number;
+  /** Difference between the two largest raw logits. */
+  margin: number;
+  /** Of the raw distribution, in nats. */
+  entropy: number;
+  top?: { id: number; logprob: number }[];
+}
+
+/** The pick that follows row `row` of the ids of a step. */
+export interface PickRequest {
+  row: number;
+  sampling: Sampling;
+}
+
+/** Keys and values of one token sequence. */
+export interface KvCache {
+  /** Tokens held. */
+  readonly length: number;
+  /** The smallest length that `rewind` accepts (0 where the cache can go back all the way). */
+  readonly rewindLimit: number;
+  readonly byteLength: number;
+  /** Forgets all after `length`. Continuing is bit-equal to never having gone ahead. */
+  rewind(length: number): void;
+  /** Copies the cache out, in the portable format of its session. */
+  snapshot(): Uint8Array;
+  /** Replaces the contents. Throws `invalid_request` if the snapshot is of another format or model. */
+  restore(snapshot: Uint8Array): void;
+  /** A new cache that starts with the first `length` tokens of this one. */
+  fork(length: number): KvCache;
+  dispose(): void;
+}
+
+export interface SessionInfo {
+  device: 'cpu' | 'webgpu';
+  threads: number;
+  simd: 'relaxed' | 'plain' | 'none';
+  kv: 'q8' | 'f32';
+  /** Most ids one step takes (the prefill block). */
+  maxBatch: number;
+  /** Longest sequence a cache can hold, in tokens. */
+  contextLength: number;
+  memory: { weightBytes: number; kvBytes: number; scratchBytes: number; totalBytes: number };
+}
+
+export interface Session {
+  info(): SessionInfo;
+  createCache(): KvCache;
+  /**
+   * Appends `ids` (1..maxBatch) to `cache` and returns one pick for each request, in order.
+   * The same row gives the same bits whatever else is in the step. No requests: no head is computed.
+   * Throws `context_length_exceeded` when the cache is full, leaving it as it was.
+   */
+  step(ids: ArrayLike<number>, cache: KvCache, requests: readonly PickRequest[]): Promise<Pick[]>;
+  /** Raw logits of request `index` of the last step, length vocabSize, copied. For tests and oracles. */
+  logits(index: number): Float32Array;
+  dispose(): void;
+}
+
+/** Takes a model file's bytes in order, from the first tensor byte, and packs them as they come. */
+export interface WeightSink {
+  /** `fileOffset` of the first byte; calls are contiguous. `bytes` may be re-used by the caller afterwards. */
+  write(fileOffset: number, bytes: Uint8Array): void;
+  /** All tensors arrived: the session. Throws `invalid_model` when bytes are missing. */
+  finish(): Promise<Session>;
+  /** Frees what was allocated; safe at any time, also after an error. */
+  abort(): void;
+}
+
+export interface SessionOptions {
+  threads: number | 'auto';
+  simd: 'auto' | 'plain';
+  kv: 'q8' | 'f32';
+  contextLength: number;
+}

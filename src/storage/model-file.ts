@@ -1,0 +1,59 @@
+/**
+ * What the engine sees of a stored or arriving model file. Types only.
+ *
+ * Bytes are yielded in file order from offset 0, as soon as they are trustworthy (checked against their chunk
+ * hash when they come from disk). A consumer may stop early; nothing is lost: what was stored stays resumable.
+ */
+
+/** What `createClient({ model })` accepts, after validation, in a form that crosses to the worker. */
+export type ModelSource =
+  | { kind: 'url'; url: string; id: string; sha256?: string; headers?: Record<string, string> }
+  | { kind: 'blob'; blob: Blob; id: string; sha256?: string }
+  | { kind: 'handle'; handle: FileSystemFileHandle; id: string; sha256?: string };
+
+export type LoadPhase = 'download' | 'verify' | 'read' | 'pack' | 'ready';
+
+export interface LoadProgress {
+  phase: LoadPhase;
+  loadedBytes: number;
+  totalBytes: number;
+  /** Over the last second or so; 0 when unknown. */
+  bytesPerSecond: number;
+}
+
+export interface ModelFile {
+  id: string;
+  byteLength: number;
+  /** Where the bytes come from this time. */
+  origin: 'network' | 'opfs' | 'indexeddb' | 'local-file';
+  /** In file order. `bytes` is valid until the next iteration. */
+  read(): AsyncIterable<{ offset: number; bytes: Uint8Array }>;
+  /** SHA-256 root over the 4 MiB chunk hashes (hex): the model's identity. Known once all bytes were read. */
+  identity(): string;
+  /** Releases file handles and locks. */
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: LoadProgress) => void;
+}
+
+export interface StoredModel {
+  id: string;
+  url: string;
+  byteLength: number;
+  storedBytes: number;
+  complete: boolean;
+  /** Milliseconds since the epoch. */
+  lastUsed: number;
+  backend: 'opfs' | 'indexeddb';
+}
+
+/** Implemented by `storage/weights.ts`. */
+export interface ModelStore {
+  open(source: ModelSource, options: OpenOptions): Promise<ModelFile>;
+  list(): Promise<StoredModel[]>;
+  /** False when there was none. Throws `model_unavailable` (retryable) while a tab uses it. */
+  delete(id: string): Promise<boolean>;
+}
