@@ -1,0 +1,77 @@
+/**
+ * Builds everything into dist/: the kernels, the library and its worker (rolldown), the declarations (tsc),
+ * and the demo page (Vite; left out with --library).
+ *
+ * The library and the worker are two self-contained modules, so that they also work in a plain page without
+ * a bundler. Neither is minified: bundlers recognise the worker by the literal
+ * `new Worker(new URL("../workers/engine.js", import.meta.url), …)`, which a minifier rewrites.
+ */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { mustRun } from './lib/command.mjs';
+import { root } from './lib/paths.mjs';
+
+const WORKER_LITERAL = 'new Worker(new URL("../workers/engine.js", import.meta.url), { type: "module" })';
+const withDemo = !process.argv.includes('--library');
+const tool = (path) => join(root, 'node_modules', path);
+
+if (existsSync(join(root, 'scripts/build-kernels.mjs'))) {
+  await mustRun('build the kernels', process.execPath, ['scripts/build-kernels.mjs']);
+}
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+await buildModule('src/index.ts', 'dist/lib/index.js');
+await buildModule('workers/engine.ts', 'dist/workers/engine.js');
+checkWorkerLiteral();
+await mustRun('emit the declarations', process.execPath, [
+  tool('typescript/bin/tsc'),
+  '--project',
+  'tsconfig.build.json',
+]);
+writeLicences();
+if (withDemo)
+  await mustRun('build the page', process.execPath, [
+    tool('vite/bin/vite.js'),
+    'build',
+    '--logLevel',
+    'warn',
+  ]);
+
+async function buildModule(input, file) {
+  const { build } = await import('rolldown');
+  await build({
+    input: join(root, input),
+    cwd: root,
+    platform: 'browser',
+    resolve: { tsconfigFilename: join(root, 'tsconfig.base.json') },
+    output: {
+      file: join(root, file),
+      format: 'esm',
+      codeSplitting: false,
+      comments: false,
+    },
+  });
+}
+
+/** Without the literal a consumer's bundler leaves the worker behind, and nothing fails until it runs. */
+function checkWorkerLiteral() {
+  const index = readFileSync(join(root, 'dist/lib/index.js'), 'utf8');
+  if (!index.includes(WORKER_LITERAL)) {
+    throw new Error(
+      `dist/lib/index.js does not contain ${WORKER_LITERAL}; bundlers would not find the worker.`,
+    );
+  }
+}
+
+/** The packages bundled into dist/ ask that their licences go along. */
+function writeLicences() {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const texts = Object.keys(dependencies).map((name) => {
+    const folder = tool(name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const file = ['LICENSE', 'LICENCE', 'LICENSE.md']
+      .map((n) => join(folder, n))
+      .find((path) => existsSync(path));
+    return `${name} ${version} (${license})\n\n${file ? readFileSync(file, 'utf8').trim() : ''}\n`;
+  });
+  writeFileSync(join(root, 'dist/THIRD-PARTY-LICENSES.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`));
+}

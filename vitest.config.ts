@@ -1,0 +1,58 @@
+/**
+ * Three groups of tests. `unit` runs in Node; `browser` (*.browser.test.ts) runs in Chromium on an isolated
+ * page; `long` (*.long.test.ts) is what takes minutes and stays out of `npm test`.
+ */
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { chromiumFlags, findChromium } from './scripts/lib/chromium.mjs';
+import { isolationHeaders } from './scripts/lib/static-server.mjs';
+
+const anywhere = (pattern: string): string[] => [
+  `src/**/${pattern}`,
+  `test/**/${pattern}`,
+  `scripts/**/${pattern}`,
+];
+const excluded = ['**/node_modules/**', 'dist/**'];
+const executablePath = findChromium();
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: anywhere('*.test.ts'),
+          exclude: [...excluded, '**/*.browser.test.ts', '**/*.long.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: anywhere('*.long.test.ts'),
+          exclude: excluded,
+          testTimeout: 1_800_000,
+        },
+      },
+      {
+        optimizeDeps: { include: ['comlink', 'idb-keyval', '@huggingface/jinja'] },
+        server: { headers: isolationHeaders },
+        test: {
+          name: 'browser',
+          include: anywhere('*.browser.test.ts'),
+          exclude: excluded,
+          testTimeout: 60_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            instances: [{ browser: 'chromium' }],
+            provider: playwright({
+              launchOptions: { args: chromiumFlags, ...(executablePath ? { executablePath } : {}) },
+            }),
+          },
+        },
+      },
+    ],
+  },
+});
