@@ -66,7 +66,12 @@ async function vitest(project) {
   const file = reportFile(project);
   const code = await run(process.execPath, [
     tool('vitest/vitest.mjs'),
-    ...['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`],
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${file}`,
   ]);
   return readReport(project, file, code, tallyOfVitest);
 }
