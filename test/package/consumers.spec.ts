@@ -1,0 +1,181 @@
+/**
+ * The packed library in the hands of those who use it: a fresh Vite app (development server and build) and a
+ * plain page without any bundler. Each chats with the real model in Chromium.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { expect, test, type Page } from '@playwright/test';
+import { root } from '../../scripts/lib/paths.mjs';
+import { isolationHeaders, serveFolders } from '../../scripts/lib/static-server.mjs';
+import { freshFolder, hasModel, installInto, modelUrl, packLibrary } from './pack.ts';
+
+const folder = freshFolder('consumers');
+const app = join(folder, 'app');
+const vite = join(root, 'node_modules/vite/bin/vite.js');
+const tsc = join(root, 'node_modules/typescript/bin/tsc');
+let files: string[];
+
+const appCode = `
+import { createClient } from 'selvedge';
+
+const answer = document.querySelector('#answer') as HTMLElement;
+try {
+  const client = await createClient({ model: '${modelUrl}', device: 'cpu' });
+  const stream = await client.chat.completions.create({
+    messages: [{ role: 'user', content: 'What is the capital of France?' }],
+    stream: true,
+    temperature: 0,
+    max_tokens: 16,
+  });
+  for await (const chunk of stream) answer.append(chunk.choices[0]?.delta.content ?? '');
+  await client.close();
+  answer.dataset.state = 'done';
+} catch (error) {
+  answer.textContent = String(error);
+  answer.dataset.state = 'failed';
+}
+`;
+
+const page = (script: string) => `<!doctype html><title>consumer</title><p id="answer"></p>${script}`;
+
+test.beforeAll(() => {
+  const packed = packLibrary(folder);
+  files = packed.files;
+  installInto(app, packed.tarball);
+  writeFileSync(join(app, 'index.html'), page('<script type="module" src="/main.ts"></script>'));
+  writeFileSync(join(app, 'main.ts'), appCode);
+  const server = { headers: isolationHeaders, strictPort: true };
+  const build = { target: 'es2022', outDir: 'built', modulePreload: false };
+  writeFileSync(join(app, 'vite.config.js'), `export default ${JSON.stringify({ server, build })};\n`);
+});
+
+test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test('the package holds the library, the worker, the declarations and the licences, and no sources', () => {
+  for (const file of [
+    'dist/lib/index.js',
+    'dist/lib/index.d.ts',
+    'dist/workers/engine.js',
+    'LICENSE',
+    'README.md',
+  ]) {
+    expect(files).toContain(file);
+  }
+  expect(files).toContain('dist/THIRD-PARTY-LICENSES.txt');
+  expect(files.filter((file) => /^(src|test|e2e|scripts|public|dist\/demo)\//.test(file))).toEqual([]);
+});
+
+test('library and worker are self-contained modules, and the library names its worker so that bundlers see it', () => {
+  const library = readFileSync(join(app, 'node_modules/selvedge/dist/lib/index.js'), 'utf8');
+  const worker = readFileSync(join(app, 'node_modules/selvedge/dist/workers/engine.js'), 'utf8');
+  expect(library).toContain(
+    'new Worker(new URL("../workers/engine.js", import.meta.url), { type: "module" })',
+  );
+  for (const code of [library, worker]) expect(code).not.toMatch(/^\s*(import|export)\b.*\bfrom\s*["']/m);
+});
+
+test('library and worker together stay under 120 KB of gzip', () => {
+  const sizes = ['lib/index.js', 'workers/engine.js'].map(
+    (file) => gzipSync(readFileSync(join(root, 'dist', file)), { level: 9 }).length,
+  );
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(120_000);
+});
+
+test('the declarations stand on their own under strict settings', () => {
+  const compilerOptions = {
+    ...{ target: 'ES2023', module: 'ESNext', moduleResolution: 'Bundler', strict: true, noEmit: true },
+    ...{ skipLibCheck: false, exactOptionalPropertyTypes: true, lib: ['ES2023', 'DOM'], types: [] },
+  };
+  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['main.ts'] }));
+  execFileSync(process.execPath, [tsc, '--project', app], { encoding: 'utf8' });
+});
+
+test('a plain page without a bundler chats', async ({ page: browserPage }) => {
+  needModel();
+  const importMap = '{"imports":{"selvedge":"/node_modules/selvedge/dist/lib/index.js"}}';
+  const code = appCode.replace(' as HTMLElement', '');
+  const scripts = `<script type="importmap">${importMap}</script><script type="module">${code}</script>`;
+  writeFileSync(join(app, 'plain.html'), page(scripts));
+  const server = await serveFolders({ mounts: [['/', app]] });
+  try {
+    await expectChat(browserPage, `${server.address}/plain.html`);
+  } finally {
+    await server.close();
+  }
+});
+
+test('a page that is not isolated chats on one thread', async ({ page: browserPage }) => {
+  needModel();
+  const server = await serveFolders({ mounts: [['/', app]], isolated: false });
+  try {
+    await expectChat(browserPage, `${server.address}/plain.html`);
+  } finally {
+    await server.close();
+  }
+});
+
+test('a fresh Vite app chats when it is built', async ({ page: browserPage }) => {
+  needModel();
+  execFileSync(process.execPath, [vite, 'build', '--logLevel', 'error'], { cwd: app, stdio: 'inherit' });
+  const server = await serveFolders({
+    mounts: [
+      ['/models/', join(app, 'models')],
+      ['/', join(app, 'built')],
+    ],
+  });
+  try {
+    await expectChat(browserPage, server.address);
+  } finally {
+    await server.close();
+  }
+});
+
+test('a fresh Vite app chats on the development server', async ({ page: browserPage }) => {
+  needModel();
+  const port = await freePort();
+  const server = spawn(process.execPath, [vite, '--port', String(port), '--host', 'localhost'], {
+    cwd: app,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    await listening(server);
+    await expectChat(browserPage, `http://localhost:${port}/`);
+  } finally {
+    server.kill();
+  }
+});
+
+function needModel(): void {
+  test.skip(!hasModel, 'the default model is not in public/models; "npm test" fetches it');
+}
+
+async function expectChat(browserPage: Page, address: string): Promise<void> {
+  await browserPage.goto(address);
+  const answer = browserPage.locator('#answer[data-state]');
+  await answer.waitFor({ state: 'attached', timeout: 90_000 });
+  expect(await answer.textContent()).toContain('Paris');
+  expect(await answer.getAttribute('data-state')).toBe('done');
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, 'localhost', () => {
+      const address = probe.address();
+      const port = typeof address === 'object' && address ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** Vite prints its address once it listens. */
+function listening(server: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.stdout?.on('data', (text: Buffer) => {
+      if (text.toString().includes('localhost')) resolve();
+    });
+    server.once('exit', (code) => reject(new Error(`vite ended with code ${code}`)));
+  });
+}
