@@ -67,8 +67,7 @@ async function vitest(project) {
   const code = await run(process.execPath, [
     tool('vitest/vitest.mjs'),
     'run',
-    '--project',
-    project,
+    `--project=${project}`,
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${file}`,
@@ -81,7 +80,7 @@ async function playwright(project) {
   const file = reportFile(project);
   const code = await run(
     process.execPath,
-    [tool('@playwright/test/cli.js'), 'test', '--project', project, '--reporter=list,json'],
+    [tool('@playwright/test/cli.js'), 'test', `--project=${project}`, '--reporter=list,json'],
     { env: { PLAYWRIGHT_JSON_OUTPUT_FILE: file } },
   );
   return readReport(project, file, code, tallyOfPlaywright);
