@@ -86,8 +86,15 @@ test('library and worker together stay under 120 KB of gzip', () => {
 
 test('the declarations stand on their own under strict settings', () => {
   const compilerOptions = {
-    ...{ target: 'ES2023', module: 'ESNext', moduleResolution: 'Bundler', strict: true, noEmit: true },
-    ...{ skipLibCheck: false, exactOptionalPropertyTypes: true, lib: ['ES2023', 'DOM'], types: [] },
+    target: 'ES2023',
+    module: 'ESNext',
+    moduleResolution: 'Bundler',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+    lib: ['ES2023', 'DOM'],
+    types: [],
   };
   writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['main.ts'] }));
   execFileSync(process.execPath, [tsc, '--project', app], { encoding: 'utf8' });
