@@ -8,11 +8,16 @@ import { mustRun } from './command.mjs';
 
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
-/** Makes `folder`/node_modules agree with `folder`/package-lock.json. Throws when npm fails. */
-export async function ensurePackages(folder) {
+/**
+ * Makes `folder`/node_modules agree with `folder`/package-lock.json. Throws when npm fails. `npm ci` insists that
+ * the lock file names every optional package of every platform; where a registry lacks some of them that can
+ * never be, and with `lenient` npm installs what the lock file has and leaves it as it is.
+ */
+export async function ensurePackages(folder, { lenient = false } = {}) {
   if (packagesAreCurrent(folder)) return;
   console.log(`Installing the packages of ${folder} …`);
-  await mustRun('install the npm packages', npm, ['ci', '--no-audit', '--no-fund'], { cwd: folder });
+  const command = lenient ? ['install', '--no-save'] : ['ci'];
+  await mustRun('install the npm packages', npm, [...command, '--no-audit', '--no-fund'], { cwd: folder });
 }
 
 /** Whether every package of the lock file is installed in its version. Optional ones may be absent. */
