@@ -1,0 +1,29 @@
+/**
+ * Text from tokens as they are generated. A character whose bytes have not all arrived is held back; bytes that
+ * are not UTF-8 become U+FFFD exactly as if all were decoded at once: what `push` and `flush` return, joined,
+ * equals `tokenizer.decode` of all ids.
+ */
+import type { Tokenizer } from './tokenizer.ts';
+
+export class TextStream {
+  readonly #tokenizer: Tokenizer;
+  readonly #special: boolean;
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+  /** `special`: control tokens appear by name instead of not at all. */
+  constructor(tokenizer: Tokenizer, { special = false } = {}) {
+    this.#tokenizer = tokenizer;
+    this.#special = special;
+  }
+
+  /** The text that is complete with this token; often empty. */
+  push(id: number): string {
+    if (!this.#special && this.#tokenizer.isControl(id)) return '';
+    return this.#decoder.decode(this.#tokenizer.tokenBytes(id), { stream: true });
+  }
+
+  /** What was held back, at the end of the answer. */
+  flush(): string {
+    return this.#decoder.decode();
+  }
+}
