@@ -11,7 +11,8 @@ const nonNullOnlyOnIndexReads = {
         if (inner.type === 'MemberExpression' && inner.computed) return;
         context.report({
           node,
-          message: 'The `!` is for index reads (`values[i]!`) only. Check for the missing case, or assert() it.',
+          message:
+            'The `!` is for index reads (`values[i]!`) only. Check for the missing case, or assert() it.',
         });
       },
     };

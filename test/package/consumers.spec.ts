@@ -31,7 +31,7 @@ try {
     max_tokens: 16,
   });
   for await (const chunk of stream) answer.append(chunk.choices[0]?.delta.content ?? '');
-  await client.close();
+  client.close();
   answer.dataset.state = 'done';
 } catch (error) {
   answer.textContent = String(error);
