@@ -1,0 +1,289 @@
+/**
+ * 4-bit weights (w = d x q + m, q in 0..15) for one row of activations and for four.
+ *
+ * Packed group: 16 rows of K columns, as K/32 blocks of 320 bytes:
+ *   256 bytes  16 vectors (j = 0..3, g = 0..3): lane r of vector (j, g) is row 4g + r; its byte c holds column 4j + c in the
+ *              low nibble and column 16 + 4j + c in the high one (a transposition of the file's bytes);
+ *   32 + 32    f16 d and m of the 16 rows.
+ * As many bytes as in the file, in one stream.
+ *
+ * The arithmetic of an output is one chain in the order of the blocks: m x sum, then d x dot. Both kernels follow it, so
+ * a row has the same bits alone and among others.
+ */
+import { HALF_BIAS, QUAD, RELAXED, dotUnsigned, halfMask, halfSigned, halfToFloat, halfUnsigned, madd, nibbleMask, quadEven, quadOdd } from './simd';
+
+export const BLOCK4: usize = 320;
+
+/** Unpacked block: 8 quads x 16 rows x 4 bytes, then f32 d[16] and m[16] (both times 2^-112). */
+export const OPEN4: usize = 640;
+
+/**
+ * Packs `rows` (1..16) rows of Q4_1 (`blocks` x 20 bytes each: d, m, 16 bytes) into one group; missing rows become zero.
+ * Returns 0, or 1 when a scale is negative (no quantiser writes one; the kernels do not read one).
+ */
+export function packQ4(source: usize, rows: i32, blocks: i32, target: usize): i32 {
+  let signs: u32 = 0;
+  if (rows < 16) memory.fill(target, 0, BLOCK4 * <usize>blocks);
+  for (let r = 0; r < rows; r++) {
+    let from = source + <usize>(r * blocks) * 20;
+    let to = target + (<usize>r << 2);
+    for (let b = 0; b < blocks; b++) {
+      const d = load<u16>(from);
+      signs |= d;
+      store<i32>(to, load<i32>(from, 4));
+      store<i32>(to, load<i32>(from, 8), 64);
+      store<i32>(to, load<i32>(from, 12), 128);
+      store<i32>(to, load<i32>(from, 16), 192);
+      store<u16>(to - (<usize>r << 1), d, 256);
+      store<u16>(to - (<usize>r << 1), load<u16>(from, 2), 288);
+      from += 20;
+      to += BLOCK4;
+    }
+  }
+  return signs >> 15 & 1;
+}
+
+/** Row `row` of a packed matrix as f32. */
+export function unpackRowQ4(matrix: usize, row: i32, length: i32, out: usize): void {
+  const blocks = length >> 5;
+  const r = <usize>(row & 15);
+  let at = matrix + <usize>(row >> 4) * BLOCK4 * <usize>blocks;
+  for (let b = 0; b < blocks; b++) {
+    const d = halfToFloat(load<u16>(at + (r << 1), 256)), m = halfToFloat(load<u16>(at + (r << 1), 288));
+    for (let c: usize = 0; c < 16; c++) {
+      const byte = load<u8>(at + ((c >> 2) << 6) + (r << 2) + (c & 3));
+      store<f32>(out + (c << 2), d * <f32>(byte & 15) + m);
+      store<f32>(out + (c << 2), d * <f32>(byte >> 4) + m, 64);
+    }
+    out += 128;
+    at += BLOCK4;
+  }
+}
+
+/** One column pair of quads (low nibbles with quad j, high ones with quad j + 4) of four vectors of 4 rows. */
+// @ts-ignore: decorator
+@inline function low(v: v128, mask: v128): v128 {
+  return v128.and(v, mask);
+}
+
+// @ts-ignore: decorator
+@inline function high(v: v128, mask: v128): v128 {
+  return v128.and(i16x8.shr_u(v, 4), mask);
+}
+
+/**
+ * 16 outputs for one row. `act`: 8-bit form with lanes = 1. Result f32 [16] at `out`.
+ */
+export function rowQ4(w: usize, blocks: i32, act: usize, out: usize): void {
+  const mask = nibbleMask();
+  let scales = act + <usize>(blocks << 3) * QUAD;
+  let f0 = f32x4.splat(0), f1 = f0, f2 = f0, f3 = f0;
+  for (let b = 0; b < blocks; b++) {
+    let i0 = i32x4.splat(0), i1 = i0, i2 = i0, i3 = i0;
+    let le: v128, lo: v128, he: v128, ho: v128, v: v128;
+
+    le = quadEven(act); lo = quadOdd(act, le);
+    he = quadEven(act + 4 * QUAD); ho = quadOdd(act + 4 * QUAD, he);
+    v = v128.load(w, 0); i0 = dotUnsigned(dotUnsigned(i0, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 16); i1 = dotUnsigned(dotUnsigned(i1, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 32); i2 = dotUnsigned(dotUnsigned(i2, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 48); i3 = dotUnsigned(dotUnsigned(i3, low(v, mask), le, lo), high(v, mask), he, ho);
+
+    le = quadEven(act + QUAD); lo = quadOdd(act + QUAD, le);
+    he = quadEven(act + 5 * QUAD); ho = quadOdd(act + 5 * QUAD, he);
+    v = v128.load(w, 64); i0 = dotUnsigned(dotUnsigned(i0, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 80); i1 = dotUnsigned(dotUnsigned(i1, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 96); i2 = dotUnsigned(dotUnsigned(i2, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 112); i3 = dotUnsigned(dotUnsigned(i3, low(v, mask), le, lo), high(v, mask), he, ho);
+
+    le = quadEven(act + 2 * QUAD); lo = quadOdd(act + 2 * QUAD, le);
+    he = quadEven(act + 6 * QUAD); ho = quadOdd(act + 6 * QUAD, he);
+    v = v128.load(w, 128); i0 = dotUnsigned(dotUnsigned(i0, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 144); i1 = dotUnsigned(dotUnsigned(i1, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 160); i2 = dotUnsigned(dotUnsigned(i2, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 176); i3 = dotUnsigned(dotUnsigned(i3, low(v, mask), le, lo), high(v, mask), he, ho);
+
+    le = quadEven(act + 3 * QUAD); lo = quadOdd(act + 3 * QUAD, le);
+    he = quadEven(act + 7 * QUAD); ho = quadOdd(act + 7 * QUAD, he);
+    v = v128.load(w, 192); i0 = dotUnsigned(dotUnsigned(i0, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 208); i1 = dotUnsigned(dotUnsigned(i1, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 224); i2 = dotUnsigned(dotUnsigned(i2, low(v, mask), le, lo), high(v, mask), he, ho);
+    v = v128.load(w, 240); i3 = dotUnsigned(dotUnsigned(i3, low(v, mask), le, lo), high(v, mask), he, ho);
+
+    const scale = v128.load32_splat(scales), sum = v128.load32_splat(scales, 4);
+    const sign = halfMask();
+    f0 = madd(halfSigned(w + 288, sign), sum, f0);
+    f1 = madd(halfSigned(w + 296, sign), sum, f1);
+    f2 = madd(halfSigned(w + 304, sign), sum, f2);
+    f3 = madd(halfSigned(w + 312, sign), sum, f3);
+    f0 = madd(f32x4.mul(f32x4.convert_i32x4_s(i0), scale), halfUnsigned(w + 256), f0);
+    f1 = madd(f32x4.mul(f32x4.convert_i32x4_s(i1), scale), halfUnsigned(w + 264), f1);
+    f2 = madd(f32x4.mul(f32x4.convert_i32x4_s(i2), scale), halfUnsigned(w + 272), f2);
+    f3 = madd(f32x4.mul(f32x4.convert_i32x4_s(i3), scale), halfUnsigned(w + 280), f3);
+    act += 8 * QUAD;
+    scales += 8;
+    w += BLOCK4;
+  }
+  const bias = f32x4.splat(HALF_BIAS);
+  v128.store(out, f32x4.mul(f0, bias), 0);
+  v128.store(out, f32x4.mul(f1, bias), 16);
+  v128.store(out, f32x4.mul(f2, bias), 32);
+  v128.store(out, f32x4.mul(f3, bias), 48);
+}
+
+/** Opens a packed group to bytes and f32 scales, K/32 blocks of OPEN4, to be used by many rows of activations. */
+export function openQ4(w: usize, blocks: i32, out: usize): void {
+  const mask = nibbleMask(), sign = halfMask();
+  for (let b = 0; b < blocks; b++) {
+    for (let i: usize = 0; i < 256; i += 16) {
+      const v = v128.load(w + i);
+      v128.store(out + i, low(v, mask));
+      v128.store(out + i, high(v, mask), 256);
+    }
+    for (let g: usize = 0; g < 4; g++) {
+      v128.store(out + (g << 4), halfUnsigned(w + 256 + (g << 3)), 512);
+      v128.store(out + (g << 4), halfSigned(w + 288 + (g << 3), sign), 576);
+    }
+    w += BLOCK4;
+    out += OPEN4;
+  }
+}
+
+/** The four activations of quad `q` of a group of 4 rows, each splatted; the relaxed twin loads once and shuffles. */
+// @ts-ignore: decorator
+@inline function splat(v: v128, lane: i32): v128 {
+  if (lane == 0) return v128.shuffle<i32>(v, v, 0, 0, 0, 0);
+  if (lane == 1) return v128.shuffle<i32>(v, v, 1, 1, 1, 1);
+  if (lane == 2) return v128.shuffle<i32>(v, v, 2, 2, 2, 2);
+  return v128.shuffle<i32>(v, v, 3, 3, 3, 3);
+}
+
+/**
+ * 16 outputs for each of 4 rows. `open`: an opened group; `act`: 8-bit form with lanes = 4; result f32 [4][16] at `out`.
+ * Two passes of 8 outputs: 8 accumulators, 2 weight vectors and the activations stay in 16 registers.
+ */
+export function rowsQ4(open: usize, blocks: i32, act: usize, out: usize): void {
+  memory.fill(out, 0, 256);
+  const scales = act + <usize>(blocks << 5) * QUAD;
+  half(open, blocks, act, scales, out);
+  half(open + 32, blocks, act, scales, out + 32);
+  const bias = f32x4.splat(HALF_BIAS);
+  for (let i: usize = 0; i < 256; i += 16) v128.store(out + i, f32x4.mul(v128.load(out + i), bias));
+}
+
+// @ts-ignore: decorator
+@inline function finish(out: usize, i: v128, scale: v128, sum: v128, d: v128, m: v128): void {
+  v128.store(out, madd(f32x4.mul(f32x4.convert_i32x4_s(i), scale), d, madd(m, sum, v128.load(out))));
+}
+
+/**
+ * One pass: 8 outputs of 4 rows. Unrolled by hand: V8 checks for interrupts in every loop, and does not unroll this one.
+ * Scale vectors are loaded where they are used, since holding them across the dots would spill an accumulator.
+ */
+function half(w: usize, blocks: i32, act: usize, scales: usize, out: usize): void {
+  let d = w + 512;
+  for (let b = 0; b < blocks; b++) {
+    let r0 = i32x4.splat(0), r1 = r0, s0 = r0, s1 = r0, t0 = r0, t1 = r0, u0 = r0, u1 = r0;
+    let w0: v128, w1: v128, v: v128, a: v128, e: v128, o: v128;
+    if (RELAXED) {
+      w0 = v128.load(w, 0); w1 = v128.load(w, 16); v = v128.load(act, 0);
+      a = splat(v, 0); r0 = dotUnsigned(r0, w0, a, a); r1 = dotUnsigned(r1, w1, a, a);
+      a = splat(v, 1); s0 = dotUnsigned(s0, w0, a, a); s1 = dotUnsigned(s1, w1, a, a);
+      a = splat(v, 2); t0 = dotUnsigned(t0, w0, a, a); t1 = dotUnsigned(t1, w1, a, a);
+      a = splat(v, 3); u0 = dotUnsigned(u0, w0, a, a); u1 = dotUnsigned(u1, w1, a, a);
+      w0 = v128.load(w, 64); w1 = v128.load(w, 80); v = v128.load(act, 16);
+      a = splat(v, 0); r0 = dotUnsigned(r0, w0, a, a); r1 = dotUnsigned(r1, w1, a, a);
+      a = splat(v, 1); s0 = dotUnsigned(s0, w0, a, a); s1 = dotUnsigned(s1, w1, a, a);
+      a = splat(v, 2); t0 = dotUnsigned(t0, w0, a, a); t1 = dotUnsigned(t1, w1, a, a);
+      a = splat(v, 3); u0 = dotUnsigned(u0, w0, a, a); u1 = dotUnsigned(u1, w1, a, a);
+      w0 = v128.load(w, 128); w1 = v128.load(w, 144); v = v128.load(act, 32);
+      a = splat(v, 0); r0 = dotUnsigned(r0, w0, a, a); r1 = dotUnsigned(r1, w1, a, a);
+      a = splat(v, 1); s0 = dotUnsigned(s0, w0, a, a); s1 = dotUnsigned(s1, w1, a, a);
+      a = splat(v, 2); t0 = dotUnsigned(t0, w0, a, a); t1 = dotUnsigned(t1, w1, a, a);
+      a = splat(v, 3); u0 = dotUnsigned(u0, w0, a, a); u1 = dotUnsigned(u1, w1, a, a);
+      w0 = v128.load(w, 192); w1 = v128.load(w, 208); v = v128.load(act, 48);
+      a = splat(v, 0); r0 = dotUnsigned(r0, w0, a, a); r1 = dotUnsigned(r1, w1, a, a);
+      a = splat(v, 1); s0 = dotUnsigned(s0, w0, a, a); s1 = dotUnsigned(s1, w1, a, a);
+      a = splat(v, 2); t0 = dotUnsigned(t0, w0, a, a); t1 = dotUnsigned(t1, w1, a, a);
+      a = splat(v, 3); u0 = dotUnsigned(u0, w0, a, a); u1 = dotUnsigned(u1, w1, a, a);
+      w0 = v128.load(w, 256); w1 = v128.load(w, 272); v = v128.load(act, 64);
+      a = splat(v, 0); r0 = dotUnsigned(r0, w0, a, a); r1 = dotUnsigned(r1, w1, a, a);
+      a = splat(v, 1); s0 = dotUnsigned(s0, w0, a, a); s1 = dotUnsigned(s1, w1, a, a);
+      a = splat(v, 2); t0 = dotUnsigned(t0, w0, a, a); t1 = dotUnsigned(t1, w1, a, a);
+      a = splat(v, 3); u0 = dotUnsigned(u0, w0, a, a); u1 = dotUnsigned(u1, w1, a, a);
+      w0 = v128.load(w, 320); w1 = v128.load(w, 336); v = v128.load(act, 80);
+      a = splat(v, 0); r0 = dotUnsigned(r0, w0, a, a); r1 = dotUnsigned(r1, w1, a, a);
+      a = splat(v, 1); s0 = dotUnsigned(s0, w0, a, a); s1 = dotUnsigned(s1, w1, a, a);
+      a = splat(v, 2); t0 = dotUnsigned(t0, w0, a, a); t1 = dotUnsigned(t1, w1, a, a);
+      a = splat(v, 3); u0 = dotUnsigned(u0, w0, a, a); u1 = dotUnsigned(u1, w1, a, a);
+      w0 = v128.load(w, 384); w1 = v128.load(w, 400); v = v128.load(act, 96);
+      a = splat(v, 0); r0 = dotUnsigned(r0, w0, a, a); r1 = dotUnsigned(r1, w1, a, a);
+      a = splat(v, 1); s0 = dotUnsigned(s0, w0, a, a); s1 = dotUnsigned(s1, w1, a, a);
+      a = splat(v, 2); t0 = dotUnsigned(t0, w0, a, a); t1 = dotUnsigned(t1, w1, a, a);
+      a = splat(v, 3); u0 = dotUnsigned(u0, w0, a, a); u1 = dotUnsigned(u1, w1, a, a);
+      w0 = v128.load(w, 448); w1 = v128.load(w, 464); v = v128.load(act, 112);
+      a = splat(v, 0); r0 = dotUnsigned(r0, w0, a, a); r1 = dotUnsigned(r1, w1, a, a);
+      a = splat(v, 1); s0 = dotUnsigned(s0, w0, a, a); s1 = dotUnsigned(s1, w1, a, a);
+      a = splat(v, 2); t0 = dotUnsigned(t0, w0, a, a); t1 = dotUnsigned(t1, w1, a, a);
+      a = splat(v, 3); u0 = dotUnsigned(u0, w0, a, a); u1 = dotUnsigned(u1, w1, a, a);
+    } else {
+      w0 = v128.load(w, 0); w1 = v128.load(w, 16);
+      e = v128.load32_splat(act, 0); o = v128.load32_splat(act, 4); r0 = dotUnsigned(r0, w0, e, o); r1 = dotUnsigned(r1, w1, e, o);
+      e = v128.load32_splat(act, 8); o = v128.load32_splat(act, 12); s0 = dotUnsigned(s0, w0, e, o); s1 = dotUnsigned(s1, w1, e, o);
+      e = v128.load32_splat(act, 16); o = v128.load32_splat(act, 20); t0 = dotUnsigned(t0, w0, e, o); t1 = dotUnsigned(t1, w1, e, o);
+      e = v128.load32_splat(act, 24); o = v128.load32_splat(act, 28); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
+      w0 = v128.load(w, 64); w1 = v128.load(w, 80);
+      e = v128.load32_splat(act, 32); o = v128.load32_splat(act, 36); r0 = dotUnsigned(r0, w0, e, o); r1 = dotUnsigned(r1, w1, e, o);
+      e = v128.load32_splat(act, 40); o = v128.load32_splat(act, 44); s0 = dotUnsigned(s0, w0, e, o); s1 = dotUnsigned(s1, w1, e, o);
+      e = v128.load32_splat(act, 48); o = v128.load32_splat(act, 52); t0 = dotUnsigned(t0, w0, e, o); t1 = dotUnsigned(t1, w1, e, o);
+      e = v128.load32_splat(act, 56); o = v128.load32_splat(act, 60); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
+      w0 = v128.load(w, 128); w1 = v128.load(w, 144);
+      e = v128.load32_splat(act, 64); o = v128.load32_splat(act, 68); r0 = dotUnsigned(r0, w0, e, o); r1 = dotUnsigned(r1, w1, e, o);
+      e = v128.load32_splat(act, 72); o = v128.load32_splat(act, 76); s0 = dotUnsigned(s0, w0, e, o); s1 = dotUnsigned(s1, w1, e, o);
+      e = v128.load32_splat(act, 80); o = v128.load32_splat(act, 84); t0 = dotUnsigned(t0, w0, e, o); t1 = dotUnsigned(t1, w1, e, o);
+      e = v128.load32_splat(act, 88); o = v128.load32_splat(act, 92); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
+      w0 = v128.load(w, 192); w1 = v128.load(w, 208);
+      e = v128.load32_splat(act, 96); o = v128.load32_splat(act, 100); r0 = dotUnsigned(r0, w0, e, o); r1 = dotUnsigned(r1, w1, e, o);
+      e = v128.load32_splat(act, 104); o = v128.load32_splat(act, 108); s0 = dotUnsigned(s0, w0, e, o); s1 = dotUnsigned(s1, w1, e, o);
+      e = v128.load32_splat(act, 112); o = v128.load32_splat(act, 116); t0 = dotUnsigned(t0, w0, e, o); t1 = dotUnsigned(t1, w1, e, o);
+      e = v128.load32_splat(act, 120); o = v128.load32_splat(act, 124); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
+      w0 = v128.load(w, 256); w1 = v128.load(w, 272);
+      e = v128.load32_splat(act, 128); o = v128.load32_splat(act, 132); r0 = dotUnsigned(r0, w0, e, o); r1 = dotUnsigned(r1, w1, e, o);
+      e = v128.load32_splat(act, 136); o = v128.load32_splat(act, 140); s0 = dotUnsigned(s0, w0, e, o); s1 = dotUnsigned(s1, w1, e, o);
+      e = v128.load32_splat(act, 144); o = v128.load32_splat(act, 148); t0 = dotUnsigned(t0, w0, e, o); t1 = dotUnsigned(t1, w1, e, o);
+      e = v128.load32_splat(act, 152); o = v128.load32_splat(act, 156); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
+      w0 = v128.load(w, 320); w1 = v128.load(w, 336);
+      e = v128.load32_splat(act, 160); o = v128.load32_splat(act, 164); r0 = dotUnsigned(r0, w0, e, o); r1 = dotUnsigned(r1, w1, e, o);
+      e = v128.load32_splat(act, 168); o = v128.load32_splat(act, 172); s0 = dotUnsigned(s0, w0, e, o); s1 = dotUnsigned(s1, w1, e, o);
+      e = v128.load32_splat(act, 176); o = v128.load32_splat(act, 180); t0 = dotUnsigned(t0, w0, e, o); t1 = dotUnsigned(t1, w1, e, o);
+      e = v128.load32_splat(act, 184); o = v128.load32_splat(act, 188); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
+      w0 = v128.load(w, 384); w1 = v128.load(w, 400);
+      e = v128.load32_splat(act, 192); o = v128.load32_splat(act, 196); r0 = dotUnsigned(r0, w0, e, o); r1 = dotUnsigned(r1, w1, e, o);
+      e = v128.load32_splat(act, 200); o = v128.load32_splat(act, 204); s0 = dotUnsigned(s0, w0, e, o); s1 = dotUnsigned(s1, w1, e, o);
+      e = v128.load32_splat(act, 208); o = v128.load32_splat(act, 212); t0 = dotUnsigned(t0, w0, e, o); t1 = dotUnsigned(t1, w1, e, o);
+      e = v128.load32_splat(act, 216); o = v128.load32_splat(act, 220); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
+      w0 = v128.load(w, 448); w1 = v128.load(w, 464);
+      e = v128.load32_splat(act, 224); o = v128.load32_splat(act, 228); r0 = dotUnsigned(r0, w0, e, o); r1 = dotUnsigned(r1, w1, e, o);
+      e = v128.load32_splat(act, 232); o = v128.load32_splat(act, 236); s0 = dotUnsigned(s0, w0, e, o); s1 = dotUnsigned(s1, w1, e, o);
+      e = v128.load32_splat(act, 240); o = v128.load32_splat(act, 244); t0 = dotUnsigned(t0, w0, e, o); t1 = dotUnsigned(t1, w1, e, o);
+      e = v128.load32_splat(act, 248); o = v128.load32_splat(act, 252); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
+    }
+    act += 32 * QUAD;
+    let scale: v128, sum: v128;
+    scale = v128.load32_splat(scales, 0); sum = v128.load32_splat(scales, 16);
+    finish(out + 0, r0, scale, sum, v128.load(d), v128.load(d, 64));
+    finish(out + 16, r1, scale, sum, v128.load(d, 16), v128.load(d, 80));
+    scale = v128.load32_splat(scales, 4); sum = v128.load32_splat(scales, 20);
+    finish(out + 64, s0, scale, sum, v128.load(d), v128.load(d, 64));
+    finish(out + 80, s1, scale, sum, v128.load(d, 16), v128.load(d, 80));
+    scale = v128.load32_splat(scales, 8); sum = v128.load32_splat(scales, 24);
+    finish(out + 128, t0, scale, sum, v128.load(d), v128.load(d, 64));
+    finish(out + 144, t1, scale, sum, v128.load(d, 16), v128.load(d, 80));
+    scale = v128.load32_splat(scales, 12); sum = v128.load32_splat(scales, 28);
+    finish(out + 192, u0, scale, sum, v128.load(d), v128.load(d, 64));
+    finish(out + 208, u1, scale, sum, v128.load(d, 16), v128.load(d, 80));
+    w += OPEN4;
+    d += OPEN4;
+    scales += 32;
+  }
+}

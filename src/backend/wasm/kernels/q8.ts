@@ -1,0 +1,180 @@
+/**
+ * 8-bit weights (w = d x q, q in -128..127) with 14-bit activations, for one row and for four.
+ *
+ * Packed group: 16 rows of K columns, as K/32 blocks of 544 bytes: 32 vectors (quad q = 0..7, g = 0..3) whose lane r, byte c
+ * is row 4g + r, column 4q + c; then f16 d of the 16 rows. Beside the matrix an f32 per row: what the activations' offset
+ * of 8192 adds to the output, subtracted by starting the chain at its negative.
+ *
+ * The weight is the signed operand and the activation's digit (0..127) the other, which is exact on every processor.
+ */
+import { HALF_BIAS, RELAXED, dotSigned, halfToFloat, halfUnsigned, madd } from './simd';
+
+export const BLOCK8: usize = 544;
+
+/** Packs `rows` (1..16) rows of Q8_0 (`blocks` x 34 bytes: d, 32 bytes) and their offsets (f32 [16]). Returns 1 for a negative scale. */
+export function packQ8(source: usize, rows: i32, blocks: i32, target: usize, offsets: usize): i32 {
+  let signs: u32 = 0;
+  memory.fill(offsets, 0, 64);
+  if (rows < 16) memory.fill(target, 0, BLOCK8 * <usize>blocks);
+  for (let r = 0; r < rows; r++) {
+    let from = source + <usize>(r * blocks) * 34;
+    let to = target + (<usize>r << 2);
+    let offset: f32 = 0;
+    for (let b = 0; b < blocks; b++) {
+      const d = load<u16>(from);
+      signs |= d;
+      for (let q: usize = 0; q < 8; q++) store<i32>(to + (q << 6), load<i32>(from + (q << 2), 2));
+      store<u16>(to - (<usize>r << 1), d, 512);
+      const pairs = i16x8.add(
+        i16x8.extadd_pairwise_i8x16_s(v128.load(from, 2)),
+        i16x8.extadd_pairwise_i8x16_s(v128.load(from, 18)),
+      );
+      const quads = i32x4.extadd_pairwise_i16x8_s(pairs);
+      const sum = i32x4.extract_lane(quads, 0) + i32x4.extract_lane(quads, 1)
+        + i32x4.extract_lane(quads, 2) + i32x4.extract_lane(quads, 3);
+      offset += reinterpret<f32>(<u32>d << 13) * HALF_BIAS * <f32>(sum << 13);
+      from += 34;
+      to += BLOCK8;
+    }
+    store<f32>(offsets + (<usize>r << 2), -offset);
+  }
+  return signs >> 15 & 1;
+}
+
+/** Row `row` of a packed matrix as f32. */
+export function unpackRowQ8(matrix: usize, row: i32, length: i32, out: usize): void {
+  const blocks = length >> 5;
+  const r = <usize>(row & 15);
+  let at = matrix + <usize>(row >> 4) * BLOCK8 * <usize>blocks;
+  for (let b = 0; b < blocks; b++) {
+    const d = halfToFloat(load<u16>(at + (r << 1), 512));
+    for (let c: usize = 0; c < 32; c++) {
+      store<f32>(out + (c << 2), d * <f32>load<i8>(at + ((c >> 2) << 6) + (r << 2) + (c & 3)));
+    }
+    out += 128;
+    at += BLOCK8;
+  }
+}
+
+/** The whole sum of a block from its digits; the plain twin has it in `h` already. */
+// @ts-ignore: decorator
+@inline function total(h: v128, l: v128): v128 {
+  return RELAXED ? i32x4.add(i32x4.shl(h, 7), l) : h;
+}
+
+// @ts-ignore: decorator
+@inline function finish(f: v128, i: v128, d: v128): v128 {
+  return madd(f32x4.mul(f32x4.convert_i32x4_s(i), f32x4.splat(HALF_BIAS)), d, f);
+}
+
+/** 16 outputs for one row (14-bit form, lanes = 1). Result f32 [16] at `out`. */
+export function rowQ8(w: usize, blocks: i32, act: usize, offsets: usize, out: usize): void {
+  const scale = f32x4.splat(load<f32>(act + <usize>(blocks << 6)) * HALF_BIAS);
+  let f0 = v128.load(offsets, 0), f1 = v128.load(offsets, 16), f2 = v128.load(offsets, 32), f3 = v128.load(offsets, 48);
+  for (let b = 0; b < blocks; b++) {
+    let h0 = i32x4.splat(0), h1 = h0, h2 = h0, h3 = h0, l0 = h0, l1 = h0, l2 = h0, l3 = h0;
+    let u: v128, v: v128, w0: v128, w1: v128, w2: v128, w3: v128;
+    u = v128.load32_splat(act, 0); v = v128.load32_splat(act, 4);
+    w0 = v128.load(w, 0); w1 = v128.load(w, 16); w2 = v128.load(w, 32); w3 = v128.load(w, 48);
+    h0 = dotSigned(h0, w0, u, v); h1 = dotSigned(h1, w1, u, v); h2 = dotSigned(h2, w2, u, v); h3 = dotSigned(h3, w3, u, v);
+    if (RELAXED) {
+      l0 = dotSigned(l0, w0, v, v); l1 = dotSigned(l1, w1, v, v); l2 = dotSigned(l2, w2, v, v); l3 = dotSigned(l3, w3, v, v);
+    }
+    u = v128.load32_splat(act, 8); v = v128.load32_splat(act, 12);
+    w0 = v128.load(w, 64); w1 = v128.load(w, 80); w2 = v128.load(w, 96); w3 = v128.load(w, 112);
+    h0 = dotSigned(h0, w0, u, v); h1 = dotSigned(h1, w1, u, v); h2 = dotSigned(h2, w2, u, v); h3 = dotSigned(h3, w3, u, v);
+    if (RELAXED) {
+      l0 = dotSigned(l0, w0, v, v); l1 = dotSigned(l1, w1, v, v); l2 = dotSigned(l2, w2, v, v); l3 = dotSigned(l3, w3, v, v);
+    }
+    u = v128.load32_splat(act, 16); v = v128.load32_splat(act, 20);
+    w0 = v128.load(w, 128); w1 = v128.load(w, 144); w2 = v128.load(w, 160); w3 = v128.load(w, 176);
+    h0 = dotSigned(h0, w0, u, v); h1 = dotSigned(h1, w1, u, v); h2 = dotSigned(h2, w2, u, v); h3 = dotSigned(h3, w3, u, v);
+    if (RELAXED) {
+      l0 = dotSigned(l0, w0, v, v); l1 = dotSigned(l1, w1, v, v); l2 = dotSigned(l2, w2, v, v); l3 = dotSigned(l3, w3, v, v);
+    }
+    u = v128.load32_splat(act, 24); v = v128.load32_splat(act, 28);
+    w0 = v128.load(w, 192); w1 = v128.load(w, 208); w2 = v128.load(w, 224); w3 = v128.load(w, 240);
+    h0 = dotSigned(h0, w0, u, v); h1 = dotSigned(h1, w1, u, v); h2 = dotSigned(h2, w2, u, v); h3 = dotSigned(h3, w3, u, v);
+    if (RELAXED) {
+      l0 = dotSigned(l0, w0, v, v); l1 = dotSigned(l1, w1, v, v); l2 = dotSigned(l2, w2, v, v); l3 = dotSigned(l3, w3, v, v);
+    }
+    u = v128.load32_splat(act, 32); v = v128.load32_splat(act, 36);
+    w0 = v128.load(w, 256); w1 = v128.load(w, 272); w2 = v128.load(w, 288); w3 = v128.load(w, 304);
+    h0 = dotSigned(h0, w0, u, v); h1 = dotSigned(h1, w1, u, v); h2 = dotSigned(h2, w2, u, v); h3 = dotSigned(h3, w3, u, v);
+    if (RELAXED) {
+      l0 = dotSigned(l0, w0, v, v); l1 = dotSigned(l1, w1, v, v); l2 = dotSigned(l2, w2, v, v); l3 = dotSigned(l3, w3, v, v);
+    }
+    u = v128.load32_splat(act, 40); v = v128.load32_splat(act, 44);
+    w0 = v128.load(w, 320); w1 = v128.load(w, 336); w2 = v128.load(w, 352); w3 = v128.load(w, 368);
+    h0 = dotSigned(h0, w0, u, v); h1 = dotSigned(h1, w1, u, v); h2 = dotSigned(h2, w2, u, v); h3 = dotSigned(h3, w3, u, v);
+    if (RELAXED) {
+      l0 = dotSigned(l0, w0, v, v); l1 = dotSigned(l1, w1, v, v); l2 = dotSigned(l2, w2, v, v); l3 = dotSigned(l3, w3, v, v);
+    }
+    u = v128.load32_splat(act, 48); v = v128.load32_splat(act, 52);
+    w0 = v128.load(w, 384); w1 = v128.load(w, 400); w2 = v128.load(w, 416); w3 = v128.load(w, 432);
+    h0 = dotSigned(h0, w0, u, v); h1 = dotSigned(h1, w1, u, v); h2 = dotSigned(h2, w2, u, v); h3 = dotSigned(h3, w3, u, v);
+    if (RELAXED) {
+      l0 = dotSigned(l0, w0, v, v); l1 = dotSigned(l1, w1, v, v); l2 = dotSigned(l2, w2, v, v); l3 = dotSigned(l3, w3, v, v);
+    }
+    u = v128.load32_splat(act, 56); v = v128.load32_splat(act, 60);
+    w0 = v128.load(w, 448); w1 = v128.load(w, 464); w2 = v128.load(w, 480); w3 = v128.load(w, 496);
+    h0 = dotSigned(h0, w0, u, v); h1 = dotSigned(h1, w1, u, v); h2 = dotSigned(h2, w2, u, v); h3 = dotSigned(h3, w3, u, v);
+    if (RELAXED) {
+      l0 = dotSigned(l0, w0, v, v); l1 = dotSigned(l1, w1, v, v); l2 = dotSigned(l2, w2, v, v); l3 = dotSigned(l3, w3, v, v);
+    }
+    act += 64;
+    w += 512;
+    f0 = finish(f0, total(h0, l0), halfUnsigned(w));
+    f1 = finish(f1, total(h1, l1), halfUnsigned(w + 8));
+    f2 = finish(f2, total(h2, l2), halfUnsigned(w + 16));
+    f3 = finish(f3, total(h3, l3), halfUnsigned(w + 24));
+    w += 32;
+  }
+  v128.store(out, f32x4.mul(f0, scale), 0);
+  v128.store(out, f32x4.mul(f1, scale), 16);
+  v128.store(out, f32x4.mul(f2, scale), 32);
+  v128.store(out, f32x4.mul(f3, scale), 48);
+}
+
+/** 16 outputs for each of 4 rows (14-bit form, lanes = 4). Result f32 [4][16] at `out`. Four passes of 4 outputs. */
+export function rowsQ8(w: usize, blocks: i32, act: usize, offsets: usize, out: usize): void {
+  for (let g: usize = 0; g < 4; g++) {
+    quarter(w + (g << 4), w + 512 + (g << 3), blocks, act, v128.load(offsets + (g << 4)), out + (g << 4));
+  }
+}
+
+function quarter(w: usize, d: usize, blocks: i32, act: usize, offset: v128, out: usize): void {
+  const scales = act + <usize>(blocks << 8);
+  let f0 = offset, f1 = offset, f2 = offset, f3 = offset;
+  for (let b = 0; b < blocks; b++) {
+    let h0 = i32x4.splat(0), h1 = h0, h2 = h0, h3 = h0, l0 = h0, l1 = h0, l2 = h0, l3 = h0;
+    for (let q = 0; q < 8; q++) {
+      const v = v128.load(w);
+      let s = v128.load32_splat(act, 0), t = v128.load32_splat(act, 4);
+      h0 = dotSigned(h0, v, s, t);
+      if (RELAXED) l0 = dotSigned(l0, v, t, t);
+      s = v128.load32_splat(act, 8); t = v128.load32_splat(act, 12);
+      h1 = dotSigned(h1, v, s, t);
+      if (RELAXED) l1 = dotSigned(l1, v, t, t);
+      s = v128.load32_splat(act, 16); t = v128.load32_splat(act, 20);
+      h2 = dotSigned(h2, v, s, t);
+      if (RELAXED) l2 = dotSigned(l2, v, t, t);
+      s = v128.load32_splat(act, 24); t = v128.load32_splat(act, 28);
+      h3 = dotSigned(h3, v, s, t);
+      if (RELAXED) l3 = dotSigned(l3, v, t, t);
+      act += 32;
+      w += 64;
+    }
+    const scale = halfUnsigned(d);
+    f0 = finish(f0, total(h0, l0), scale);
+    f1 = finish(f1, total(h1, l1), scale);
+    f2 = finish(f2, total(h2, l2), scale);
+    f3 = finish(f3, total(h3, l3), scale);
+    w += 32;
+    d += BLOCK8;
+  }
+  v128.store(out, f32x4.mul(f0, f32x4.splat(load<f32>(scales, 0) * HALF_BIAS)));
+  v128.store(out, f32x4.mul(f1, f32x4.splat(load<f32>(scales, 4) * HALF_BIAS)), 64);
+  v128.store(out, f32x4.mul(f2, f32x4.splat(load<f32>(scales, 8) * HALF_BIAS)), 128);
+  v128.store(out, f32x4.mul(f3, f32x4.splat(load<f32>(scales, 12) * HALF_BIAS)), 192);
+}

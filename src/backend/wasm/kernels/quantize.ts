@@ -1,0 +1,126 @@
+/**
+ * Activations, made ready for integer dots: RMS norm and quantisation, row by row.
+ *
+ * 8-bit form (for 4-bit weights): blocks of 32 with a scale d = max|x| / 127 and d x sum(q); both carry 2^56, half of the
+ * factor that the unrebiased f16 weights lack.
+ * 14-bit form (for 8-bit weights): one scale per row, q + 8192 in 0..16383. Relaxed twin: two 7-bit digits per value, so
+ * that the unsigned operand stays within 127; the plain twin keeps the 14 bits.
+ *
+ * Layout of `lanes` rows together (1 or 4): quads [K/4][lanes][QUAD or 8 bytes], then
+ * 8-bit: f32 [K/32][2][lanes] (scale, scaled sum); 14-bit: f32 [lanes] scales.
+ */
+import { HALF_BIAS, QUAD, RELAXED, lowDigit, madd, maxLanes, rounded, sumLanes, sumLanesInt } from './simd';
+
+/** out = x / rms(x) x weight. */
+export function rmsNorm(x: usize, weight: usize, length: i32, epsilon: f32, out: usize): void {
+  let a = f32x4.splat(0), b = a, c = a, d = a;
+  const bytes = <usize>length << 2;
+  for (let i: usize = 0; i < bytes; i += 64) {
+    let v = v128.load(x + i);
+    a = madd(v, v, a);
+    v = v128.load(x + i, 16);
+    b = madd(v, v, b);
+    v = v128.load(x + i, 32);
+    c = madd(v, v, c);
+    v = v128.load(x + i, 48);
+    d = madd(v, v, d);
+  }
+  const scale = f32x4.splat(<f32>(1.0 / Math.sqrt(<f64>(sumLanes(f32x4.add(f32x4.add(a, b), f32x4.add(c, d))) / <f32>length + epsilon))));
+  for (let i: usize = 0; i < bytes; i += 16) {
+    v128.store(out + i, f32x4.mul(f32x4.mul(v128.load(x + i), scale), v128.load(weight + i)));
+  }
+}
+
+// @ts-ignore: decorator
+@inline function storeQuad(at: usize, q: v128): void {
+  if (RELAXED) {
+    const n = i16x8.narrow_i32x4_s(q, q);
+    v128.store32_lane(at, i8x16.narrow_i16x8_s(n, n), 0);
+  } else {
+    const s = v128.shuffle<i32>(q, q, 0, 2, 1, 3);
+    v128.store64_lane(at, i16x8.narrow_i32x4_s(s, s), 0);
+  }
+}
+
+/** Four quads, `step` bytes apart. */
+// @ts-ignore: decorator
+@inline function storeQuads(at: usize, step: usize, a: v128, b: v128, c: v128, d: v128): void {
+  if (RELAXED) {
+    const bytes = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
+    if (step == QUAD) {
+      v128.store(at, bytes);
+      return;
+    }
+    v128.store32_lane(at, bytes, 0);
+    v128.store32_lane(at + step, bytes, 1);
+    v128.store32_lane(at + 2 * step, bytes, 2);
+    v128.store32_lane(at + 3 * step, bytes, 3);
+  } else {
+    storeQuad(at, a);
+    storeQuad(at + step, b);
+    storeQuad(at + 2 * step, c);
+    storeQuad(at + 3 * step, d);
+  }
+}
+
+/** Largest magnitude of 16 floats, by lane. */
+// @ts-ignore: decorator
+@inline function magnitudes(x: usize): v128 {
+  const a = f32x4.pmax(f32x4.abs(v128.load(x)), f32x4.abs(v128.load(x, 16)));
+  const b = f32x4.pmax(f32x4.abs(v128.load(x, 32)), f32x4.abs(v128.load(x, 48)));
+  return f32x4.pmax(a, b);
+}
+
+export function bytes8(length: i32, lanes: i32): i32 {
+  return ((length >> 2) * <i32>QUAD + (length >> 5) * 8) * lanes;
+}
+
+export function bytes14(length: i32, lanes: i32): i32 {
+  return (length * 2 + 4) * lanes;
+}
+
+/** Row `lane` of a group, in 8-bit form. `length` is a multiple of 32. */
+export function quantize8(x: usize, length: i32, out: usize, lane: i32, lanes: i32): void {
+  const quadStep = QUAD * <usize>lanes;
+  let quad = out + <usize>lane * QUAD;
+  let scales = out + (<usize>length >> 2) * quadStep + (<usize>lane << 2);
+  const end = x + (<usize>length << 2);
+  for (; x < end; x += 128) {
+    const largest = maxLanes(f32x4.pmax(magnitudes(x), magnitudes(x + 64)));
+    const inverse = f32x4.splat(largest > 0 ? <f32>127 / largest : 0);
+    let sum = i32x4.splat(0);
+    for (let i: usize = 0; i < 128; i += 64) {
+      const a = rounded(v128.load(x + i), inverse), b = rounded(v128.load(x + i, 16), inverse);
+      const c = rounded(v128.load(x + i, 32), inverse), d = rounded(v128.load(x + i, 48), inverse);
+      sum = i32x4.add(i32x4.add(sum, i32x4.add(a, b)), i32x4.add(c, d));
+      storeQuads(quad, quadStep, a, b, c, d);
+      quad += 4 * quadStep;
+    }
+    const scale = (largest / <f32>127) * HALF_BIAS;
+    store<f32>(scales, scale);
+    store<f32>(scales + (<usize>lanes << 2), scale * <f32>sumLanesInt(sum));
+    scales += <usize>lanes << 3;
+  }
+}
+
+/** Row `lane` of a group, in 14-bit form. */
+export function quantize14(x: usize, length: i32, out: usize, lane: i32, lanes: i32): void {
+  let m = f32x4.splat(0);
+  const bytes = <usize>length << 2;
+  for (let i: usize = 0; i < bytes; i += 64) m = f32x4.pmax(m, magnitudes(x + i));
+  const largest = maxLanes(m);
+  const inverse = f32x4.splat(largest > 0 ? <f32>8191 / largest : 0);
+  const offset = i32x4.splat(8192);
+  let quad = out + (<usize>lane << 3);
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const q = i32x4.add(rounded(v128.load(x + i), inverse), offset);
+    if (RELAXED) {
+      storeQuad(quad, i32x4.shr_u(q, 7));
+      storeQuad(quad + 4, v128.and(q, lowDigit()));
+    } else {
+      storeQuad(quad, q);
+    }
+    quad += <usize>lanes << 3;
+  }
+  store<f32>(out + (<usize>length << 1) * <usize>lanes + (<usize>lane << 2), largest / <f32>8191);
+}

@@ -1,0 +1,68 @@
+/**
+ * Rotary positions, and the write of a row's keys and values into its page.
+ *
+ * A page holds 64 positions of all layers; a unit is one (layer, kv head) of it:
+ *   int8: K [16 position quads][headSize/4 dim quads][4 positions][4 dims] bytes (k + 128), V [16 position quads][headSize][4 positions]
+ *         bytes, f32 key scales [64], f32 value scales [64];
+ *   f32:  K [16 position quads][headSize][4 positions], V [64][headSize].
+ * What a later row reads of a position depends on that position alone.
+ */
+import { maxLanes, rounded } from './simd';
+import { plan, step } from './plan';
+
+/** Rotates a head vector (neighbouring dims form a pair) in place. `rotation`: f32 [length / 2][2] cosine, sine. */
+export function rotate(x: usize, length: i32, rotation: usize): void {
+  const flip = i32x4(i32.MIN_VALUE, 0, i32.MIN_VALUE, 0);
+  for (let i: usize = 0; i < <usize>length << 2; i += 16) {
+    const v = v128.load(x + i), r = v128.load(rotation + i);
+    const cosine = v128.shuffle<i32>(r, r, 0, 0, 2, 2), sine = v128.shuffle<i32>(r, r, 1, 1, 3, 3);
+    const swapped = v128.shuffle<i32>(v, v, 1, 0, 3, 2);
+    v128.store(x + i, f32x4.add(f32x4.mul(v, cosine), f32x4.mul(swapped, v128.xor(sine, flip))));
+  }
+}
+
+/** Address of the unit of (layer, kv head) that holds `position`. */
+// @ts-ignore: decorator
+@inline export function unitOf(position: i32, layerIndex: i32, kvHead: i32): usize {
+  const p = plan();
+  return load<usize>(step().pages + (<usize>(position >> 6) << 2))
+    + <usize>(layerIndex * p.kvHeads + kvHead) * <usize>p.unitBytes;
+}
+
+/**
+ * int8 with one scale for the vector, which is returned; `flip` is 128 to store the top bit flipped. Dim d goes to
+ * out[d / 4 x 16 + d % 4 x dimStep].
+ */
+function quantizeVector(x: usize, length: i32, out: usize, dimStep: usize, flip: i32): f32 {
+  let m = f32x4.splat(0);
+  for (let i: usize = 0; i < <usize>length << 2; i += 16) m = f32x4.pmax(m, f32x4.abs(v128.load(x + i)));
+  const largest = maxLanes(m);
+  const inverse = f32x4.splat(largest > 0 ? <f32>127 / largest : 0);
+  for (let i: usize = 0; i < <usize>length << 2; i += 16) {
+    const q = rounded(v128.load(x + i), inverse);
+    store<i8>(out, i32x4.extract_lane(q, 0) ^ flip);
+    store<i8>(out + dimStep, i32x4.extract_lane(q, 1) ^ flip);
+    store<i8>(out + 2 * dimStep, i32x4.extract_lane(q, 2) ^ flip);
+    store<i8>(out + 3 * dimStep, i32x4.extract_lane(q, 3) ^ flip);
+    out += 16;
+  }
+  return largest / <f32>127;
+}
+
+/** Stores rotated key and value (f32 [headSize] each) of one position and kv head. */
+export function writeKeyValue(layerIndex: i32, kvHead: i32, position: i32, key: usize, value: usize): void {
+  const size = plan().headSize;
+  const unit = unitOf(position, layerIndex, kvHead);
+  const slot = <usize>(position & 63), quad = slot >> 2, lane = slot & 3;
+  if (plan().kvInt8) {
+    const values = unit + (<usize>size << 6), scales = values + (<usize>size << 6);
+    const keyScale = quantizeVector(key, size, unit + (quad * <usize>size << 2) + (lane << 2), 1, 128);
+    const valueScale = quantizeVector(value, size, values + (quad * <usize>size << 2) + lane, 4, 0);
+    store<f32>(scales + (slot << 2), keyScale);
+    store<f32>(scales + (slot << 2), valueScale, 256);
+    return;
+  }
+  const keys = unit + (quad * <usize>size << 4) + (lane << 2);
+  for (let d: usize = 0; d < <usize>size; d++) store<f32>(keys + (d << 4), load<f32>(key + (d << 2)));
+  memory.copy(unit + (<usize>size << 8) + (slot * <usize>size << 2), value, <usize>size << 2);
+}

@@ -1,0 +1,189 @@
+/**
+ * The few vector operations everything else is written in, in two twins chosen when the module is compiled:
+ * relaxed SIMD (one instruction multiplies and adds 16 bytes) and plain SIMD128 (widen to 16 bits first).
+ * Both give the same integers.
+ *
+ * "Lanes are rows": a 16-byte weight vector holds 4 rows x 4 neighbouring columns, so the four i32 lanes of an
+ * accumulator are four rows and nothing is ever summed across lanes.
+ *
+ * A "quad" is the 4 activations that meet such a vector. Relaxed: 4 bytes, splatted. Plain: 4 x i16 in the order
+ * a0 a2 a1 a3, because even and odd bytes of a weight vector are widened apart.
+ */
+
+/** The module is compiled twice; the flag is folded away, so only one twin remains in each. */
+export const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
+
+/** Bytes of one quad of 8-bit activations. */
+export const QUAD: usize = RELAXED ? 4 : 8;
+
+/** Fused where the processor has FMA; every kernel uses this one, so rows agree with each other. */
+// @ts-ignore: decorator
+@inline export function madd(a: v128, b: v128, c: v128): v128 {
+  return RELAXED ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** First half of a quad, in all lanes. */
+// @ts-ignore: decorator
+@inline export function quadEven(p: usize): v128 {
+  return v128.load32_splat(p);
+}
+
+/** Second half of a quad; the relaxed twin has all of it in the first. */
+// @ts-ignore: decorator
+@inline export function quadOdd(p: usize, even: v128): v128 {
+  return RELAXED ? even : v128.load32_splat(p + 4);
+}
+
+/** acc + weights (unsigned, at most 127) x activations (signed). */
+// @ts-ignore: decorator
+@inline export function dotUnsigned(acc: v128, w: v128, even: v128, odd: v128): v128 {
+  if (RELAXED) return i32x4.relaxed_dot_i8x16_i7x16_add_s(even, w, acc);
+  return i32x4.add(
+    acc,
+    i32x4.add(
+      i32x4.dot_i16x8_s(v128.and(w, i16x8.splat(0x00ff)), even),
+      i32x4.dot_i16x8_s(i16x8.shr_u(w, 8), odd),
+    ),
+  );
+}
+
+/** acc + weights (signed) x one digit (0..127); the plain twin takes all 14 bits of the activation at once. */
+// @ts-ignore: decorator
+@inline export function dotSigned(acc: v128, w: v128, even: v128, odd: v128): v128 {
+  if (RELAXED) return i32x4.relaxed_dot_i8x16_i7x16_add_s(w, even, acc);
+  return i32x4.add(
+    acc,
+    i32x4.add(
+      i32x4.dot_i16x8_s(i16x8.shr_s(i16x8.shl(w, 8), 8), even),
+      i32x4.dot_i16x8_s(i16x8.shr_s(w, 8), odd),
+    ),
+  );
+}
+
+/** Four f16 at `p`, all non-negative, as f32 times 2^-112 (the exponent is not rebiased). */
+// @ts-ignore: decorator
+@inline export function halfUnsigned(p: usize): v128 {
+  return i32x4.shl(v128.load16x4_u(p), 13);
+}
+
+/** Four f16 at `p` as f32 times 2^-112. `mask` is 0x8fffffff in each lane. */
+// @ts-ignore: decorator
+@inline export function halfSigned(p: usize, mask: v128): v128 {
+  return v128.and(i32x4.shl(v128.load16x4_s(p), 13), mask);
+}
+
+/** Undoes half of the missing 2^112: applied once to the activations and once to the result. */
+export const HALF_BIAS: f32 = 7.205759403792794e16; // 2^56
+
+/** One f16 as f32, exactly. */
+// @ts-ignore: decorator
+@inline export function halfToFloat(h: u32): f32 {
+  return reinterpret<f32>(((h << 13) & 0x0fffe000) | ((h & 0x8000) << 16)) * HALF_BIAS * HALF_BIAS;
+}
+
+/** Sum of four lanes, always in the order (0+2) + (1+3). */
+// @ts-ignore: decorator
+@inline export function sumLanes(v: v128): f32 {
+  const s = f32x4.add(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(s, 0) + f32x4.extract_lane(s, 1);
+}
+
+// @ts-ignore: decorator
+@inline export function maxLanes(v: v128): f32 {
+  const s = f32x4.pmax(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
+  const a = f32x4.extract_lane(s, 0), b = f32x4.extract_lane(s, 1);
+  return a > b ? a : b;
+}
+
+// @ts-ignore: decorator
+@inline export function sumLanesInt(v: v128): i32 {
+  const s = i32x4.add(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
+  return i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1);
+}
+
+/**
+ * Vector constants live in memory: V8 builds a v128 constant afresh at every use, in three instructions, but takes one from
+ * memory as an operand.
+ */
+const CONSTANTS_AT: usize = 512;
+
+// @ts-ignore: decorator
+@inline function constant(index: usize): v128 {
+  return v128.load(CONSTANTS_AT + (index << 4));
+}
+
+/** 1.5 x 2^23: added to a small float it leaves the nearest integer (ties to even) in the low bits. */
+const MAGIC: f32 = 12582912;
+
+/** Written once, before anything runs. */
+export function initConstants(): void {
+  const at = CONSTANTS_AT;
+  v128.store(at, f32x4.splat(-60), 0);
+  v128.store(at, f32x4.splat(60), 16);
+  v128.store(at, f32x4.splat(1.4426950408889634), 32);
+  v128.store(at, f32x4.splat(-0.6931471805599453), 48);
+  v128.store(at, f32x4.splat(MAGIC), 64);
+  v128.store(at, f32x4.splat(1.3888889225e-3), 80);
+  v128.store(at, f32x4.splat(8.3334519073e-3), 96);
+  v128.store(at, f32x4.splat(4.1665795894e-2), 112);
+  v128.store(at, f32x4.splat(1.6666665459e-1), 128);
+  v128.store(at, f32x4.splat(5.0000001201e-1), 144);
+  v128.store(at, f32x4.splat(1), 160);
+  v128.store(at, i32x4.splat(127), 176);
+  v128.store(at, i8x16.splat(0x0f), 192);
+  v128.store(at, i32x4.splat(0x8fffffff), 208);
+}
+
+/** 127 in every i32 lane: the low digit. */
+// @ts-ignore: decorator
+@inline export function lowDigit(): v128 {
+  return constant(11);
+}
+
+/** 0x0f in every byte. */
+// @ts-ignore: decorator
+@inline export function nibbleMask(): v128 {
+  return constant(12);
+}
+
+/** What stays of a shifted, sign-extended f16. */
+// @ts-ignore: decorator
+@inline export function halfMask(): v128 {
+  return constant(13);
+}
+
+/**
+ * e^x for four x <= 60, relative error about 2e-6: 2^n times a polynomial of degree 6 on [-ln2/2, ln2/2]. Below -60 the
+ * result stays at e^-60, so that none is denormal: what is smaller than that part of the largest counts for nothing.
+ */
+// @ts-ignore: decorator
+@inline export function exp4(x: v128): v128 {
+  x = f32x4.pmax(x, constant(0));
+  const t = madd(x, constant(2), constant(4));
+  const r = madd(f32x4.sub(t, constant(4)), constant(3), x);
+  let p = madd(constant(5), r, constant(6));
+  p = madd(p, r, constant(7));
+  p = madd(p, r, constant(8));
+  p = madd(p, r, constant(9));
+  p = madd(p, r, constant(10));
+  p = madd(p, r, constant(10));
+  return i32x4.add(p, i32x4.shl(t, 23));
+}
+
+/** x / (1 + e^-x). */
+// @ts-ignore: decorator
+@inline export function silu4(x: v128): v128 {
+  return f32x4.div(x, f32x4.add(constant(10), exp4(f32x4.pmin(f32x4.neg(x), constant(1)))));
+}
+
+/** x times `factor`, rounded (ties to even), in the low 22 bits of each lane; the rest is that of MAGIC. */
+// @ts-ignore: decorator
+@inline export function roundedBits(x: v128, factor: v128): v128 {
+  return madd(x, factor, constant(4));
+}
+
+/** x times `factor`, rounded to the nearest integer (ties to even), below 2^22 in magnitude. */
+// @ts-ignore: decorator
+@inline export function rounded(x: v128, factor: v128): v128 {
+  return i32x4.sub(roundedBits(x, factor), constant(4));
+}

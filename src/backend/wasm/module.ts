@@ -1,0 +1,142 @@
+/**
+ * The compiled kernels: which twin this browser runs, and how it is instantiated over a memory. The module is written for
+ * shared memory; where the page is not isolated the one byte that says so is changed, since every instruction but the
+ * (then unused) waits works on a memory of its own too.
+ */
+import { SelvedgeError } from '../../errors.ts';
+import { PLAIN_MODULE, RELAXED_MODULE } from './kernels/build/modules.ts';
+
+/** What the kernels export; sizes in bytes, pointers are byte offsets. Comments stand where they are defined. */
+export interface Kernels {
+  layerBytes(): number;
+  setShape(
+    layers: number,
+    hidden: number,
+    heads: number,
+    kvHeads: number,
+    headSize: number,
+    ffn: number,
+    vocab: number,
+    epsilon: number,
+    kvInt8: number,
+    threads: number,
+    maxTiles: number,
+  ): void;
+  setThreads(threads: number): void;
+  setEnds(
+    embedding: number,
+    embeddingKind: number,
+    finalNorm: number,
+    head: number,
+    headKind: number,
+    headOffsets: number,
+  ): void;
+  setBuffers(
+    x: number,
+    qkv: number,
+    attended: number,
+    inner: number,
+    shared: number,
+    groupBytes: number,
+    groupBytes14: number,
+    partials: number,
+    scratch: number,
+    scratchBytes: number,
+    counters: number,
+    counterCount: number,
+    unitBytes: number,
+  ): void;
+  setLayer(
+    index: number,
+    attentionNorm: number,
+    query: number,
+    queryKind: number,
+    queryOffsets: number,
+    output: number,
+    outputKind: number,
+    outputOffsets: number,
+    ffnNorm: number,
+    gateUp: number,
+    gateUpKind: number,
+    gateUpOffsets: number,
+    down: number,
+    downKind: number,
+    downOffsets: number,
+  ): void;
+  setStep(
+    rows: number,
+    position: number,
+    ids: number,
+    rotation: number,
+    pages: number,
+    wanted: number,
+    wantedRows: number,
+    logits: number,
+  ): void;
+  packQ4(source: number, rows: number, blocks: number, target: number): number;
+  packQ8(source: number, rows: number, blocks: number, target: number, offsets: number): number;
+  groupBytes(): number;
+  groupBytes14(): number;
+  scratchBytes(): number;
+  phaseCount(wanted: number): number;
+  initConstants(): void;
+  probeWideDot(): number;
+  useWideDot(on: number): void;
+  beginStep(): void;
+  forward(thread: number): void;
+  runThread(thread: number, seen: number): void;
+  stepCount(): number;
+  stopThreads(): void;
+  argmax(logits: number, count: number): number;
+}
+
+export type Simd = 'relaxed' | 'plain';
+
+/** (module (func (param v128 v128 v128) (result v128) local.get 0 1 2 i32x4.relaxed_dot_i8x16_i7x16_add_s)) */
+const RELAXED_PROBE = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32,
+  1, 32, 2, 253, 147, 2, 11,
+];
+/** (module (func (result v128) i32.const 0 i8x16.splat)) */
+const SIMD_PROBE = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11,
+];
+
+/** The best twin this browser can run. Throws `unsupported_device` without WebAssembly SIMD. */
+export function chooseSimd(wanted: 'auto' | 'plain'): Simd {
+  if (wanted === 'auto' && WebAssembly.validate(new Uint8Array(RELAXED_PROBE))) return 'relaxed';
+  if (WebAssembly.validate(new Uint8Array(SIMD_PROBE))) return 'plain';
+  throw new SelvedgeError(
+    'unsupported_device',
+    'This browser has no WebAssembly SIMD, which the CPU kernels need. Update the browser.',
+  );
+}
+
+/** Threads need shared memory, which browsers give to isolated pages only. */
+export function canShareMemory(): boolean {
+  return globalThis.crossOriginIsolated && typeof SharedArrayBuffer !== 'undefined';
+}
+
+export async function compileKernels(simd: Simd, shared: boolean): Promise<WebAssembly.Module> {
+  const text = simd === 'relaxed' ? RELAXED_MODULE : PLAIN_MODULE;
+  const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  if (!shared) unshare(bytes);
+  return WebAssembly.compile(bytes);
+}
+
+/** The import `env.memory` ends in its kind (2) and its limits' flags: 3 shared with a maximum, 1 not shared with one. */
+function unshare(bytes: Uint8Array): void {
+  const name = [3, 101, 110, 118, 6, 109, 101, 109, 111, 114, 121, 2, 3];
+  const at = bytes.findIndex((_, i) => name.every((byte, j) => bytes[i + j] === byte));
+  if (at < 0) throw new Error('selvedge invariant broken: the kernels import no memory');
+  bytes[at + name.length - 1] = 1;
+}
+
+export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+  const abort = (): never => {
+    throw new Error('selvedge invariant broken: a kernel aborted');
+  };
+  return new WebAssembly.Instance(module, { env: { memory, abort } }).exports as unknown as Kernels;
+}
