@@ -1,0 +1,124 @@
+/**
+ * The client: one model in one worker, behind OpenAI's words. It owns the connection; `close()` gives back all
+ * there is (the worker with its memory) and may be called any number of times.
+ */
+import { SelvedgeError } from '../errors.ts';
+import { connect } from '../rpc/connect.ts';
+import type { Connection } from '../rpc/connect.ts';
+import type { EngineEvent, EngineEventType, EngineInfo } from '../rpc/protocol.ts';
+import { spawnWorker } from '../spawn-worker.ts';
+import { readBoolean } from './checks.ts';
+import type { CompletionStream } from './completion-stream.ts';
+import { createCompletions } from './completions.ts';
+import { createEventHub } from './event-hub.ts';
+import { createLocalFetch } from './local-fetch.ts';
+import type { Fetch } from './local-fetch.ts';
+import { listModels } from './models.ts';
+import { readClientOptions } from './options.ts';
+import type { ClientOptions } from './options.ts';
+import { readChatRequest, readTextRequest } from './parameters.ts';
+import { chatShape, textShape } from './responses.ts';
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionParams,
+  Completion,
+  CompletionChunk,
+  CompletionParams,
+  ModelList,
+  NonStreaming,
+  RequestOptions,
+  Streaming,
+} from './types.ts';
+
+export interface Client {
+  readonly chat: {
+    readonly completions: {
+      create(
+        params: Streaming<ChatCompletionParams>,
+        options?: RequestOptions,
+      ): Promise<CompletionStream<ChatCompletionChunk>>;
+      create(params: NonStreaming<ChatCompletionParams>, options?: RequestOptions): Promise<ChatCompletion>;
+      create(
+        params: ChatCompletionParams,
+        options?: RequestOptions,
+      ): Promise<ChatCompletion | CompletionStream<ChatCompletionChunk>>;
+    };
+  };
+  readonly completions: {
+    create(
+      params: Streaming<CompletionParams>,
+      options?: RequestOptions,
+    ): Promise<CompletionStream<CompletionChunk>>;
+    create(params: NonStreaming<CompletionParams>, options?: RequestOptions): Promise<Completion>;
+    create(
+      params: CompletionParams,
+      options?: RequestOptions,
+    ): Promise<Completion | CompletionStream<CompletionChunk>>;
+  };
+  readonly models: {
+    /** Models kept in this browser, and the one that is loaded. */
+    list(): Promise<ModelList>;
+    /** Removes a model from this browser. False when it was not there. */
+    delete(id: string): Promise<boolean>;
+  };
+  /** A `fetch` for OpenAI-compatible libraries, answered by the local model. */
+  readonly fetch: Fetch;
+  /** `special: true` reads special tokens in the text as such. */
+  tokenize(text: string, options?: { special?: boolean }): Promise<number[]>;
+  detokenize(ids: readonly number[]): Promise<string>;
+  info(): Promise<EngineInfo>;
+  /** Returns what ends it. Nothing is posted while nobody listens. */
+  on<T extends EngineEventType>(
+    type: T,
+    listener: (event: Extract<EngineEvent, { type: T }>) => void,
+  ): () => void;
+  /** The latest events that the engine still has, those of loading included. */
+  recentEvents(): Promise<EngineEvent[]>;
+  /** Terminates the worker; what is pending rejects with `closed`. */
+  close(): void;
+}
+
+/** Loads a model into a worker of its own. Rejects with a `SelvedgeError`, or with the signal's reason. */
+export async function createClient(options: ClientOptions): Promise<Client> {
+  const { load, worker, workerUrl, onProgress, signal } = readClientOptions(options);
+  signal?.throwIfAborted();
+  const spawned = worker ? { worker, scriptUrl: undefined } : spawnWorker(workerUrl);
+  const connection = await connect(spawned.worker, { scriptUrl: spawned.scriptUrl, signal });
+  try {
+    const info = await connection.load(load, { signal, ...(onProgress ? { onProgress } : {}) });
+    return clientOf(connection, info);
+  } catch (error) {
+    connection.close(closedError());
+    throw error;
+  }
+}
+
+function clientOf(connection: Connection, info: EngineInfo): Client {
+  const { calls } = connection;
+  const chat = createCompletions({ connection, info, shape: chatShape, read: readChatRequest });
+  const text = createCompletions({ connection, info, shape: textShape, read: readTextRequest });
+  const hub = createEventHub((onEvents) => connection.watch(onEvents));
+  const list = (): Promise<ModelList> => listModels(calls, info);
+
+  return {
+    // The overloads say what `stream` decides; it is read in one place.
+    chat: { completions: { create: chat as Client['chat']['completions']['create'] } },
+    completions: { create: text as Client['completions']['create'] },
+    models: { list, delete: (id) => calls.deleteModel(id) },
+    fetch: createLocalFetch({ createChat: chat, createText: text, listModels: list }),
+    tokenize: async (input, options = {}) => calls.tokenize(input, readBoolean({ ...options }, 'special')),
+    detokenize: (ids) => calls.detokenize([...ids]),
+    info: () => calls.info(),
+    on: hub.on,
+    recentEvents: () => calls.recentEvents(),
+    close() {
+      hub.close();
+      connection.close(closedError());
+    },
+  };
+}
+
+function closedError(): SelvedgeError {
+  return new SelvedgeError('closed', 'The client was closed. Create a new one.');
+}

@@ -1,0 +1,197 @@
+/**
+ * The options of `createClient`, checked: a wrong one names itself, and so does an unknown one. What comes out is
+ * what crosses to the worker, plus what stays on the page.
+ */
+import { SelvedgeError } from '../errors.ts';
+import type { WorkerLike } from '../rpc/connect.ts';
+import type { LoadMessage, LoadRequest } from '../rpc/protocol.ts';
+import { invalid, isAbsent, isRecord, readChoice, readNumber, refuseUnknown, show } from './checks.ts';
+import type { Outside } from './checks.ts';
+
+export type LoadProgress = LoadMessage['progress'];
+
+export interface ModelAddress {
+  url: string;
+  /** Of the whole file, hex. Checked while it is read. */
+  sha256?: string;
+  /** Its name in storage and responses; default: the file's name without `.gguf`. */
+  id?: string;
+  /** Sent with the download. */
+  headers?: Record<string, string>;
+}
+
+export interface ClientOptions {
+  /** A GGUF: its URL, or a file the user chose. */
+  model: string | URL | ModelAddress | Blob | FileSystemFileHandle;
+  /** Default 'auto': the CPU, until there is more to choose from. */
+  device?: 'auto' | 'webgpu' | 'cpu' | undefined;
+  /** Default 'auto': measured when the model is loaded. More than one needs a cross-origin isolated page. */
+  threads?: number | 'auto' | undefined;
+  /** Longest prompt with answer, in tokens. Default: 4096, or what the model was trained for if that is less. */
+  contextLength?: number | undefined;
+  /** How keys and values are kept. Default 'q8': a quarter of the memory of 'f32'. */
+  kv?: 'q8' | 'f32' | undefined;
+  /** 'plain' does without relaxed SIMD. Default 'auto'. */
+  simd?: 'auto' | 'plain' | undefined;
+  /** Where the worker's script is, if a bundler does not find it. */
+  workerUrl?: string | URL | undefined;
+  /** A worker made from that script by the caller. The client terminates it in the end. */
+  worker?: WorkerLike | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Aborts the loading. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface ReadOptions {
+  load: LoadRequest;
+  worker: WorkerLike | undefined;
+  workerUrl: string | undefined;
+  onProgress: ((progress: LoadProgress) => void) | undefined;
+  signal: AbortSignal | undefined;
+}
+
+const KNOWN = new Set([
+  'model',
+  'device',
+  'threads',
+  'contextLength',
+  'kv',
+  'simd',
+  'workerUrl',
+  'worker',
+  'onProgress',
+  'signal',
+]);
+
+export function readClientOptions(options: unknown): ReadOptions {
+  if (!isRecord(options))
+    throw invalid('The options of createClient', `are ${show(options)}; give { model }.`);
+  refuseUnknownOptions(options, KNOWN, '');
+  refuseWebGpu(options);
+  const { worker, onProgress, signal } = options;
+  if (!isAbsent(worker) && !isWorkerLike(worker))
+    throw invalid('worker', `is ${show(worker)}; give a Worker.`);
+  if (!isAbsent(onProgress) && !isCallback(onProgress)) {
+    throw invalid('onProgress', `is ${show(onProgress)}; give a function.`);
+  }
+  if (!isAbsent(signal) && !(signal instanceof AbortSignal)) {
+    throw invalid('signal', `is ${show(signal)}; give an AbortSignal.`);
+  }
+  return {
+    load: {
+      source: readModel(options['model']),
+      options: {
+        threads: options['threads'] === 'auto' ? 'auto' : readThreads(options),
+        simd: readChoice(options, 'simd', ['auto', 'plain'], 'auto'),
+        kv: readChoice(options, 'kv', ['q8', 'f32'], 'q8'),
+        contextLength: readNumber(options, 'contextLength', 0, { min: 16, max: 1 << 24, integer: true }),
+      },
+    },
+    worker: worker ?? undefined,
+    workerUrl: readUrl(options['workerUrl'], 'workerUrl'),
+    onProgress: onProgress ?? undefined,
+    signal: signal ?? undefined,
+  };
+}
+
+function readThreads(options: Outside): number | 'auto' {
+  return readNumber(options, 'threads', 'auto', { min: 1, max: 64, integer: true });
+}
+
+function refuseUnknownOptions(from: Outside, known: ReadonlySet<string>, prefix: string): void {
+  try {
+    refuseUnknown(from, known, prefix);
+  } catch (error) {
+    if (!(error instanceof SelvedgeError)) throw error;
+    const param = String(error.details['param']);
+    throw invalid(param, `is not an option of createClient. Known are ${[...known].join(', ')}.`);
+  }
+}
+
+function refuseWebGpu(options: Outside): void {
+  if (readChoice(options, 'device', ['auto', 'webgpu', 'cpu'], 'auto') !== 'webgpu') return;
+  throw new SelvedgeError(
+    'unsupported_device',
+    `device 'webgpu' is not available yet. Use 'auto' or 'cpu'.`,
+    {
+      details: { param: 'device' },
+    },
+  );
+}
+
+function readModel(model: unknown): LoadRequest['source'] {
+  if (typeof model === 'string' || model instanceof URL) return fromUrl({ url: String(model) });
+  if (typeof Blob !== 'undefined' && model instanceof Blob) {
+    const name = 'name' in model ? String(model.name) : '';
+    return { kind: 'blob', blob: model, id: idOf(name) };
+  }
+  if (isFileHandle(model)) return { kind: 'handle', handle: model, id: idOf(model.name) };
+  if (isRecord(model) && 'url' in model) return fromUrl(model);
+  throw invalid('model', `is ${show(model)}; give a URL, { url }, a File, a Blob or a FileSystemFileHandle.`);
+}
+
+function fromUrl(address: Outside): LoadRequest['source'] {
+  refuseUnknownOptions(address, new Set(['url', 'sha256', 'id', 'headers']), 'model.');
+  const url = readUrl(address['url'], 'model.url');
+  if (url === undefined) throw invalid('model.url', 'is missing; give the address of a GGUF file.');
+  const { sha256, id, headers } = address;
+  if (!isAbsent(sha256) && !(typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256))) {
+    throw invalid('model.sha256', `is ${show(sha256)}; give 64 hex digits.`);
+  }
+  if (!isAbsent(id) && !(typeof id === 'string' && id !== '')) {
+    throw invalid('model.id', `is ${show(id)}; give a string that is not empty.`);
+  }
+  return {
+    kind: 'url',
+    url,
+    id: id ?? idOf(new URL(url).pathname),
+    ...(isAbsent(sha256) ? {} : { sha256: sha256.toLowerCase() }),
+    ...(isAbsent(headers) ? {} : { headers: readHeaders(headers) }),
+  };
+}
+
+function readHeaders(headers: unknown): Record<string, string> {
+  if (!isRecord(headers)) throw invalid('model.headers', `is ${show(headers)}; give an object of strings.`);
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => {
+      if (typeof value === 'string') return [name, value];
+      throw invalid(`model.headers.${name}`, 'is not a string; give one.');
+    }),
+  );
+}
+
+/** Absolute, because the worker's base is not the page's. */
+function readUrl(value: unknown, param: string): string | undefined {
+  if (isAbsent(value)) return undefined;
+  const base = typeof document === 'undefined' ? undefined : document.baseURI;
+  if (typeof value === 'string' || value instanceof URL) {
+    if (URL.canParse(String(value), base)) return new URL(String(value), base).href;
+  }
+  throw invalid(param, `is ${show(value)}; give a URL.`);
+}
+
+function idOf(path: string): string {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return decodeName(name).replace(/\.gguf$/i, '') || 'model';
+}
+
+function decodeName(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
+function isFileHandle(value: unknown): value is FileSystemFileHandle {
+  return typeof FileSystemFileHandle !== 'undefined' && value instanceof FileSystemFileHandle;
+}
+
+function isWorkerLike(value: unknown): value is WorkerLike {
+  const has = (name: string): boolean => typeof Reflect.get(Object(value), name) === 'function';
+  return typeof value === 'object' && has('postMessage') && has('addEventListener') && has('terminate');
+}
+
+function isCallback(value: unknown): value is (progress: LoadProgress) => void {
+  return typeof value === 'function';
+}

@@ -1,0 +1,167 @@
+/**
+ * The engine: one loaded model, the queue before it, the conversations it remembers and the log of what it did.
+ * It knows neither worker nor page; `rpc/serve.ts` gives it ports, tests call it directly.
+ */
+import { SelvedgeError, assert } from '../errors.ts';
+import type { EngineInfo, GenerateRequest, GenerationMessage, LoadRequest } from '../rpc/protocol.ts';
+import type { ModelStore, OpenOptions } from '../storage/model-file.ts';
+import { createBreath } from './breath.ts';
+import type { Breath } from './breath.ts';
+import { createConversations } from './conversations.ts';
+import type { Conversations } from './conversations.ts';
+import { createEventLog } from './events.ts';
+import type { EventLog } from './events.ts';
+import { runGeneration } from './generation.ts';
+import type { LoadedModel } from './loaded-model.ts';
+import { preparePrompt } from './prompt.ts';
+import { createScheduler } from './scheduler.ts';
+
+/** What the engine is made of; tests put fakes in their place. */
+export interface EngineParts {
+  loadModel(request: LoadRequest, options: OpenOptions): Promise<LoadedModel>;
+  store: ModelStore;
+  /** Lets waiting messages in. */
+  turn: () => Promise<void>;
+  /** Milliseconds since the epoch, with fractions, never going back. */
+  now: () => number;
+  /** Unsigned 32 bits. */
+  drawSeed: () => number;
+}
+
+export interface Engine {
+  readonly events: EventLog;
+  load(request: LoadRequest, options: OpenOptions): Promise<EngineInfo>;
+  /** Posts `accepted`, `chunk`s and `end`; rejects with whatever else ends it. */
+  generate(
+    request: GenerateRequest,
+    options: { signal: AbortSignal; post: (message: GenerationMessage) => void },
+  ): Promise<void>;
+  tokenize(text: string, parseSpecial: boolean): number[];
+  detokenize(ids: number[]): string;
+  info(): EngineInfo;
+  store: ModelStore;
+}
+
+interface Loaded {
+  model: LoadedModel;
+  conversations: Conversations;
+}
+
+export function createEngine(parts: EngineParts): Engine {
+  const { store, now, turn } = parts;
+  const events = createEventLog(now);
+  const scheduler = createScheduler();
+  let loaded: Loaded | undefined;
+  let lastRequest = 0;
+
+  function running(): Loaded {
+    assert(loaded, 'a model is loaded before it is used');
+    return loaded;
+  }
+
+  function infoOf({ info, session }: LoadedModel): EngineInfo {
+    return { ...session.info(), model: info };
+  }
+
+  /** Waits for its turn, generates, and tells the log how it ended. */
+  async function runInTurn(
+    request: GenerateRequest,
+    signal: AbortSignal,
+    post: (message: GenerationMessage) => void,
+  ): Promise<void> {
+    const { model, conversations } = running();
+    const number = ++lastRequest;
+    const queuedAt = now();
+    const prompt = preparePrompt(request, model);
+    const seed = request.sampling.seed ?? parts.drawSeed();
+    const { droppedMessages } = prompt;
+    const promptTokens = prompt.ids.length;
+    post({ type: 'accepted', promptTokens, seed, droppedMessages });
+    events.emit({
+      type: 'request-queued',
+      request: number,
+      priority: request.priority,
+      waiting: scheduler.waiting,
+    });
+    const counts = { steps: 0, predictedTokens: 0, messages: 1 };
+    const breath: Breath = createBreath({ signal, flag: request.cancelFlag, turn, now });
+    const task = (): Promise<void> => {
+      events.emit({
+        type: 'request-start',
+        request: number,
+        promptTokens,
+        waitedMs: now() - queuedAt,
+        droppedMessages,
+      });
+      return runGeneration(
+        { number, request, prompt, seed, model, conversations, breath, events, now, post },
+        counts,
+      );
+    };
+    let outcome: 'done' | 'aborted' | 'failed' = 'failed';
+    try {
+      await scheduler.run(task, { priority: request.priority, signal });
+      outcome = 'done';
+    } catch (error) {
+      if (signal.aborted || isAbort(error)) outcome = 'aborted';
+      throw error;
+    } finally {
+      const { hops } = breath;
+      events.emit({ type: 'request-end', request: number, outcome, ...counts, hops, ms: now() - queuedAt });
+      events.flush();
+    }
+  }
+
+  return {
+    events,
+    store,
+    async load(request, options) {
+      assert(!loaded, 'an engine loads one model');
+      const model = await loadWithEvents(parts, events, request, options);
+      loaded = { model, conversations: createConversations(model.session) };
+      return infoOf(model);
+    },
+    generate: (request, { signal, post }) => runInTurn(request, signal, post),
+    tokenize: (text, parseSpecial) => running().model.encode(text, { parseSpecial }),
+    detokenize: (ids) => running().model.decode(ids),
+    info: () => infoOf(running().model),
+  };
+}
+
+/** Loads the model and logs each phase and the outcome. */
+async function loadWithEvents(
+  parts: EngineParts,
+  events: EventLog,
+  request: LoadRequest,
+  options: OpenOptions,
+): Promise<LoadedModel> {
+  const { now } = parts;
+  const model = request.source.id;
+  const start = now();
+  let phase: string | undefined;
+  events.emit({ type: 'load-start', model });
+  try {
+    const loaded = await parts.loadModel(request, {
+      ...options,
+      onProgress(progress) {
+        if (progress.phase !== phase) events.emit({ type: 'load-phase', model, phase: progress.phase });
+        phase = progress.phase;
+        options.onProgress?.(progress);
+      },
+    });
+    const { origin } = loaded.info;
+    const memoryBytes = loaded.session.info().memory.totalBytes;
+    events.emit({ type: 'load-end', model, origin, ms: now() - start, memoryBytes });
+    return loaded;
+  } catch (error) {
+    const code = error instanceof SelvedgeError ? error.code : String(error);
+    events.emit({ type: 'load-failed', model, code });
+    throw error;
+  } finally {
+    events.flush();
+  }
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
+}

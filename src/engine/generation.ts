@@ -1,0 +1,180 @@
+/**
+ * One request from its prompt to its `end` message: takes a conversation, runs the decode loop, and decides
+ * when what has gathered is worth a message. The first text goes out at once, then after 8 tokens or 16 ms,
+ * whichever is first; what a choice ends with goes out with its end.
+ */
+import type { Sampling } from '../backend/session.ts';
+import type { ChoiceDelta, GenerateRequest, GenerationMessage, GenerationTimings } from '../rpc/protocol.ts';
+import type { Breath } from './breath.ts';
+import { createChoiceOutput } from './choice-output.ts';
+import type { Conversation, Conversations } from './conversations.ts';
+import { decode } from './decode-loop.ts';
+import type { DecodeChoice, DecodeListener } from './decode-loop.ts';
+import type { EventLog } from './events.ts';
+import type { LoadedModel } from './loaded-model.ts';
+import type { PreparedPrompt } from './prompt.ts';
+
+const MESSAGE_TOKENS = 8;
+const MESSAGE_INTERVAL_MS = 16;
+
+export interface GenerationJob {
+  /** The engine's number for it, for events. */
+  number: number;
+  request: GenerateRequest;
+  prompt: PreparedPrompt;
+  seed: number;
+  model: LoadedModel;
+  conversations: Conversations;
+  breath: Breath;
+  events: EventLog;
+  now: () => number;
+  post: (message: GenerationMessage) => void;
+}
+
+/** Counted as it goes, so that the request's last event has them whatever the outcome. */
+export interface GenerationCounts {
+  steps: number;
+  predictedTokens: number;
+  messages: number;
+}
+
+export async function runGeneration(job: GenerationJob, counts: GenerationCounts): Promise<void> {
+  const { conversations, prompt } = job;
+  const conversation = conversations.acquire(prompt.ids);
+  try {
+    const end = await run(job, conversation, counts);
+    counts.messages += 1;
+    job.post({ type: 'end', ...end });
+  } finally {
+    // Ids are added after a step succeeded: equal lengths mean that the cache holds what its ids say.
+    if (conversation.ids.length === conversation.cache.length) {
+      conversations.release(conversation, prompt.ids.length);
+    } else {
+      conversations.discard(conversation);
+    }
+  }
+}
+
+async function run(
+  job: GenerationJob,
+  conversation: Conversation,
+  counts: GenerationCounts,
+): Promise<{ deltas: ChoiceDelta[]; timings: GenerationTimings }> {
+  const { model, prompt, conversations, breath, now, request } = job;
+  const cachedTokens = conversation.ids.length;
+  const start = now();
+  const listener = createListener(job, counts, { start, cachedTokens });
+  await decode(
+    {
+      session: model.session,
+      conversation,
+      prompt: prompt.ids,
+      choices: choicesOf(request, prompt.ids, job.seed),
+      maxTokens: prompt.maxTokens,
+      pause: () => breath.take(),
+      makeRoom: () => conversations.evict(conversation),
+    },
+    listener,
+  );
+  const timings = {
+    promptTokens: prompt.ids.length,
+    cachedTokens,
+    promptMs: listener.prefilledAt() - start,
+    predictedTokens: counts.predictedTokens,
+    predictedMs: now() - listener.prefilledAt(),
+    draftedTokens: 0,
+    acceptedTokens: 0,
+  };
+  return { deltas: listener.rest(), timings };
+}
+
+interface GenerationListener extends DecodeListener {
+  prefilledAt(): number;
+  /** What was not posted yet. */
+  rest(): ChoiceDelta[];
+}
+
+function createListener(
+  job: GenerationJob,
+  counts: GenerationCounts,
+  prefill: { start: number; cachedTokens: number },
+): GenerationListener {
+  const { model, request, prompt, events, now, number } = job;
+  const open = (choice: number): ReturnType<typeof createChoiceOutput> =>
+    createChoiceOutput({ choice, model, stop: request.stop, withLogprobs: request.topLogprobs !== null });
+  let output = open(0);
+  let pending: ChoiceDelta[] = [];
+  let prefilledAt = 0;
+  let tokensGathered = 0;
+  let lastPost = -Infinity;
+
+  function gather(): void {
+    const delta = output.take();
+    if (delta) pending.push(delta);
+  }
+
+  function postGathered(): void {
+    gather();
+    if (pending.length === 0) return;
+    counts.messages += 1;
+    job.post({ type: 'chunk', deltas: pending });
+    pending = [];
+    tokensGathered = 0;
+    lastPost = now();
+    events.flush();
+  }
+
+  return {
+    prefillEnd() {
+      prefilledAt = now();
+      const { cachedTokens, start } = prefill;
+      const promptTokens = prompt.ids.length;
+      const ms = prefilledAt - start;
+      events.emit({ type: 'prefill-end', request: number, promptTokens, cachedTokens, ms });
+    },
+    token(_choice, pick) {
+      counts.predictedTokens += 1;
+      tokensGathered += 1;
+      const isEnd = output.push(pick);
+      const isDue = tokensGathered >= MESSAGE_TOKENS || now() - lastPost >= MESSAGE_INTERVAL_MS;
+      if (request.stream && isDue && !isEnd) postGathered();
+      return isEnd;
+    },
+    choiceEnd(choice, finish) {
+      output.finish(finish);
+      gather();
+      if (choice + 1 === request.choiceCount) return;
+      if (request.stream) postGathered();
+      output = open(choice + 1);
+    },
+    stepEnd(choice) {
+      counts.steps += 1;
+      if (!events.watched) return;
+      const position = prompt.ids.length + counts.predictedTokens;
+      events.emit({ type: 'step', request: number, choice, idCount: 1, acceptedCount: 1, position });
+    },
+    prefilledAt: () => prefilledAt,
+    rest: () => pending,
+  };
+}
+
+/** The choices share the prompt's set, and each counts its own output. */
+function choicesOf(request: GenerateRequest, promptIds: readonly number[], seed: number): DecodeChoice[] {
+  const { bias, seed: _asked, ...settings } = request.sampling;
+  const { repetitionPenalty, frequencyPenalty, presencePenalty } = settings;
+  const hasPenalties = repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0;
+  const prompt = new Set(hasPenalties ? promptIds : []);
+  const shared = {
+    ...settings,
+    ...(bias.length > 0 ? { bias: new Map(bias) } : {}),
+    seed,
+    statistics: request.topLogprobs !== null,
+    topCount: request.topLogprobs ?? 0,
+  };
+  return Array.from({ length: request.choiceCount }, (_, choice) => {
+    const sampling: Sampling = { ...shared, choice };
+    if (!hasPenalties) return { sampling, output: undefined };
+    const output = new Map<number, number>();
+    return { sampling: { ...sampling, seen: { prompt, output } }, output };
+  });
+}

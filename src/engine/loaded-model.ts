@@ -1,0 +1,27 @@
+/**
+ * What the engine needs of a model once it is loaded: a session that runs it and the ways between text and
+ * token ids. `load.ts` makes it from a file; tests make it from a table. Types only.
+ */
+import type { Session } from '../backend/session.ts';
+import type { ChatMessage, ModelInfo } from '../rpc/protocol.ts';
+
+/** Turns a stream of token ids into text, never half a character. */
+export interface TextStream {
+  push(id: number): string;
+  /** What is left, incomplete characters replaced. */
+  flush(): string;
+}
+
+export interface LoadedModel {
+  info: ModelInfo;
+  session: Session;
+  /** Tokens that end an answer and are never shown. */
+  endTokens: ReadonlySet<number>;
+  encode(text: string, options: { parseSpecial: boolean }): number[];
+  /** A raw prompt: special tokens are read as such, and the file's begin-of-text token goes before it. */
+  encodePrompt(text: string): number[];
+  decode(ids: readonly number[]): string;
+  tokenBytes(id: number): Uint8Array;
+  renderChat(messages: readonly ChatMessage[], templateArguments: Record<string, unknown>): number[];
+  openTextStream(): TextStream;
+}

@@ -1,0 +1,30 @@
+/**
+ * The public API, name by name.
+ */
+export { createClient } from './client/client.ts';
+export type { Client } from './client/client.ts';
+export type { ClientOptions, LoadProgress, ModelAddress } from './client/options.ts';
+export type { CompletionStream } from './client/completion-stream.ts';
+export type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionParams,
+  ChatMessageParam,
+  ChoiceLogprobs,
+  Completion,
+  CompletionChunk,
+  CompletionLogprobs,
+  CompletionParams,
+  FinishReason,
+  Model,
+  ModelList,
+  RequestOptions,
+  TextPart,
+  Timings,
+  TokenLogprob,
+  TopLogprob,
+  Usage,
+} from './client/types.ts';
+export { SelvedgeError } from './errors.ts';
+export type { ErrorCode, ErrorDetails } from './errors.ts';
+export type { EngineEvent, EngineEventType, EngineInfo, ModelInfo } from './rpc/protocol.ts';

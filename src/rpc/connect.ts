@@ -1,0 +1,194 @@
+/**
+ * The page's side of the boundary: comlink behind a thin typed wrapper that adds what comlink lacks. Every call
+ * races the worker's death; codes survive; what flows has a port of its own; after `close` everything rejects.
+ * The wrapper owns the worker: whoever connects hands it over.
+ */
+import { transfer, wrap } from 'comlink';
+import type { Endpoint, Remote } from 'comlink';
+import { SelvedgeError } from '../errors.ts';
+import { openStream } from './generation-stream.ts';
+import type { GenerationStream } from './generation-stream.ts';
+import { watchLifeLock } from './life-lock.ts';
+import type {
+  EngineApi,
+  EngineEvent,
+  EngineInfo,
+  EventsMessage,
+  GenerateRequest,
+  LoadMessage,
+  LoadRequest,
+  PortRequest,
+} from './protocol.ts';
+import { explainScriptFailure } from './script-probe.ts';
+import { fromWire, isWireFailure } from './wire.ts';
+
+/** What is needed of a `Worker`; tests give a MessagePort that can be terminated. */
+export interface WorkerLike extends Endpoint {
+  terminate(): void;
+}
+
+export interface ConnectOptions {
+  /** For error messages: where the worker's script should be. Undefined: the caller made the worker. */
+  scriptUrl?: string | undefined;
+  handshakeTimeoutMs?: number;
+  signal?: AbortSignal | undefined;
+}
+
+/** Control calls that take and give plain values. */
+export type EngineCalls = Pick<
+  EngineApi,
+  'tokenize' | 'detokenize' | 'info' | 'listModels' | 'deleteModel' | 'recentEvents'
+>;
+
+export interface Connection {
+  readonly calls: EngineCalls;
+  load(
+    request: LoadRequest,
+    options: { signal?: AbortSignal | undefined; onProgress?: (message: LoadMessage['progress']) => void },
+  ): Promise<EngineInfo>;
+  generate(request: Omit<GenerateRequest, 'cancelFlag'>, signal: AbortSignal | undefined): GenerationStream;
+  /** Returns what ends it. */
+  watch(onEvents: (events: EngineEvent[]) => void): () => void;
+  /** Terminates the worker; whatever is pending rejects with `error`. Only the first call counts. */
+  close(error: Error): void;
+}
+
+const HANDSHAKE_TIMEOUT_MS = 30_000;
+
+export async function connect(worker: WorkerLike, options: ConnectOptions = {}): Promise<Connection> {
+  const { signal, scriptUrl } = options;
+  signal?.throwIfAborted();
+  const life = createLife(worker);
+  const remote = wrap<EngineApi>(worker);
+  let isScriptMissing = false;
+  worker.addEventListener('error', (event) => {
+    const message = 'message' in event ? String(event.message) : '';
+    // What a script that cannot be loaded gives is an event without a message.
+    isScriptMissing ||= message === '';
+    life.end(crash(`The engine worker failed: ${message}.`, 'Create a new client.'));
+  });
+  worker.addEventListener('messageerror', () => {
+    life.end(crash('A message of the engine worker could not be read.', 'Create a new client.'));
+  });
+  const abort = (): void => life.end(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  const timer = setTimeout(() => {
+    life.end(
+      crash('The engine worker did not answer its first call.', 'The device may be overloaded: try again.'),
+    );
+  }, options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
+  const lifeLock = `selvedge-worker-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`;
+  try {
+    await life.race(remote.hello(lifeLock));
+  } catch (error) {
+    life.end(error);
+    throw isScriptMissing ? await explainScriptFailure(scriptUrl) : error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+  }
+  watchLifeLock(
+    lifeLock,
+    () => life.end(crash('The engine worker died.', 'Create a new client.')),
+    life.ended,
+  );
+  return createConnection(remote, life);
+}
+
+/** The worker's life: `race` gives up on a call when it ends, `ended` aborts with why. */
+interface Life {
+  race<T>(call: Promise<T>): Promise<T>;
+  readonly ended: AbortSignal;
+  end(error: unknown): void;
+}
+
+function createLife(worker: WorkerLike): Life {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const died = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  died.catch(() => {});
+  return {
+    ended: signal,
+    async race(call) {
+      try {
+        return await Promise.race([call, died]);
+      } catch (error) {
+        throw isWireFailure(error) ? fromWire(error) : error;
+      }
+    },
+    end(error) {
+      if (signal.aborted) return;
+      controller.abort(error);
+      worker.terminate();
+    },
+  };
+}
+
+function createConnection(remote: Remote<EngineApi>, life: Life): Connection {
+  /** A call after the end is not sent. */
+  const call = <T>(send: () => Promise<T>): Promise<T> =>
+    life.ended.aborted ? Promise.reject(life.ended.reason) : life.race(send());
+
+  return {
+    calls: {
+      tokenize: (text, parseSpecial) => call(() => remote.tokenize(text, parseSpecial)),
+      detokenize: (ids) => call(() => remote.detokenize(ids)),
+      info: () => call(() => remote.info()),
+      listModels: () => call(() => remote.listModels()),
+      deleteModel: (id) => call(() => remote.deleteModel(id)),
+      recentEvents: () => call(() => remote.recentEvents()),
+    },
+    async load(request, { signal, onProgress }) {
+      signal?.throwIfAborted();
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = ({ data }: MessageEvent<LoadMessage>) => onProgress?.(data.progress);
+      const cancel = (): void => port1.postMessage({ type: 'cancel' } satisfies PortRequest);
+      signal?.addEventListener('abort', cancel, { once: true });
+      try {
+        return await abortable(
+          call(() => remote.load(request, transfer(port2, [port2]))),
+          signal,
+        );
+      } finally {
+        signal?.removeEventListener('abort', cancel);
+        port1.close();
+      }
+    },
+    generate: (request, signal) =>
+      openStream({
+        request,
+        signal,
+        ended: life.ended,
+        start: (sent, port) => call(() => remote.generate(sent, transfer(port, [port]))),
+      }),
+    watch(onEvents) {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = ({ data }: MessageEvent<EventsMessage>) => onEvents(data.events);
+      const close = (): void => port1.close();
+      life.ended.addEventListener('abort', close, { once: true });
+      call(() => remote.watch(transfer(port2, [port2]))).catch(close);
+      return () => {
+        life.ended.removeEventListener('abort', close);
+        port1.postMessage({ type: 'cancel' } satisfies PortRequest);
+        close();
+      };
+    },
+    close: (error) => life.end(error),
+  };
+}
+
+/** Rejects with the caller's reason at once, whatever the call does. */
+function abortable<T>(call: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return call;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    call.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+function crash(what: string, fix: string): SelvedgeError {
+  return new SelvedgeError('worker_crashed', `${what} ${fix}`);
+}

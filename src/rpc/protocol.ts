@@ -1,0 +1,201 @@
+/**
+ * What page and engine worker say to each other. Types only: both programs compile this file.
+ *
+ * Control calls (`EngineApi`) go over comlink. Whatever flows (load progress, generated text, events) has a
+ * MessagePort of its own, transferred with the call that starts it: ports have no mutual order, so everything
+ * of one generation, its end included, travels on its port. A worker sends at most one message per step, then
+ * exactly one `end` or `error`; the page sends at most one `cancel`. Whoever is done closes its end.
+ */
+import type { SessionInfo, SessionOptions } from '../backend/session.ts';
+import type { WireError } from '../errors.ts';
+import type { LoadProgress, ModelFile, ModelSource, StoredModel } from '../storage/model-file.ts';
+
+/** A bug or a platform error: not ours to name, so it crosses as what it is. */
+export interface WireFault {
+  selvedge: false;
+  name: string;
+  message: string;
+  stack: string;
+}
+
+export type WireFailure = WireError | WireFault;
+
+export interface LoadRequest {
+  source: ModelSource;
+  /** `contextLength: 0` is the engine's default. */
+  options: SessionOptions;
+}
+
+export interface ModelInfo {
+  id: string;
+  architecture: string;
+  /** The tensor types of the file's matrices, the most frequent first: 'Q4_1' or 'Q4_1, Q8_0'. */
+  quantisation: string;
+  parameterCount: number;
+  vocabSize: number;
+  /** What the model was trained for, in tokens. */
+  trainedContextLength: number;
+  byteLength: number;
+  origin: ModelFile['origin'];
+  /** SHA-256 root over the file's 4 MiB chunk hashes. */
+  identity: string;
+  hasChatTemplate: boolean;
+}
+
+export interface EngineInfo extends SessionInfo {
+  model: ModelInfo;
+}
+
+export interface ChatMessage {
+  role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
+  content: string;
+  name?: string;
+  toolCallId?: string;
+}
+
+/** What happens to a chat whose prompt and answer do not fit: an error, or whole turns dropped, oldest first. */
+export type ContextPolicy = 'error' | 'drop-oldest';
+
+export type Prompt =
+  | {
+      kind: 'chat';
+      messages: ChatMessage[];
+      templateArguments: Record<string, unknown>;
+      context: ContextPolicy;
+    }
+  | { kind: 'text'; text: string }
+  | { kind: 'ids'; ids: number[] };
+
+export interface SamplingRequest {
+  bias: [id: number, value: number][];
+  repetitionPenalty: number;
+  frequencyPenalty: number;
+  presencePenalty: number;
+  temperature: number;
+  topK: number;
+  topP: number;
+  minP: number;
+  /** Unsigned 32 bits. `null`: the engine draws one and reports it. */
+  seed: number | null;
+}
+
+export interface GenerateRequest {
+  prompt: Prompt;
+  sampling: SamplingRequest;
+  choiceCount: number;
+  /** Most tokens of one choice. `null`: as many as the context holds. */
+  maxTokens: number | null;
+  stop: string[];
+  /** `null`: no logprobs. Else how many of the most likely tokens go with each. */
+  topLogprobs: number | null;
+  /** Without it everything comes with `end`. */
+  stream: boolean;
+  /** Higher runs first; equal ones in order of arrival. */
+  priority: number;
+  /** Where memory can be shared: Int32 that the page sets to 1 to cancel; saves a turn of the event loop per token. */
+  cancelFlag: SharedArrayBuffer | null;
+}
+
+export interface TokenLogprob {
+  bytes: number[];
+  logprob: number;
+  top: { bytes: number[]; logprob: number }[];
+}
+
+export type FinishReason = 'stop' | 'length';
+
+/** The next piece of one choice. `text` never ends in half a character and never holds part of a stop string. */
+export interface ChoiceDelta {
+  choice: number;
+  text: string;
+  logprobs: TokenLogprob[];
+  finish: FinishReason | null;
+}
+
+/** Counts and times of a request, in llama.cpp's words. */
+export interface GenerationTimings {
+  promptTokens: number;
+  /** Of the prompt's tokens, those whose keys and values were still there. */
+  cachedTokens: number;
+  promptMs: number;
+  /** All choices together, the token that ended each included. */
+  predictedTokens: number;
+  /** From the end of the prompt to the last token. */
+  predictedMs: number;
+  draftedTokens: number;
+  acceptedTokens: number;
+}
+
+export type GenerationMessage =
+  /** The prompt was accepted and waits for its turn. */
+  | { type: 'accepted'; promptTokens: number; seed: number; droppedMessages: number }
+  | { type: 'chunk'; deltas: ChoiceDelta[] }
+  | { type: 'end'; deltas: ChoiceDelta[]; timings: GenerationTimings }
+  | { type: 'error'; error: WireFailure };
+
+export type LoadMessage = { type: 'progress'; progress: LoadProgress };
+
+/** Page to worker, on the port of a generation or a load. */
+export type PortRequest = { type: 'cancel' };
+
+/** `at` is milliseconds since the epoch, comparable between threads. `request` numbers the engine's requests from 1. */
+export type EngineEvent = { at: number } & (
+  | { type: 'load-start'; model: string }
+  | { type: 'load-phase'; model: string; phase: LoadProgress['phase'] }
+  | { type: 'load-end'; model: string; origin: ModelFile['origin']; ms: number; memoryBytes: number }
+  | { type: 'load-failed'; model: string; code: string }
+  | { type: 'request-queued'; request: number; priority: number; waiting: number }
+  | {
+      type: 'request-start';
+      request: number;
+      promptTokens: number;
+      waitedMs: number;
+      droppedMessages: number;
+    }
+  | { type: 'prefill-end'; request: number; promptTokens: number; cachedTokens: number; ms: number }
+  | {
+      type: 'step';
+      request: number;
+      choice: number;
+      idCount: number;
+      acceptedCount: number;
+      position: number;
+    }
+  | {
+      type: 'request-end';
+      request: number;
+      outcome: 'done' | 'aborted' | 'failed';
+      steps: number;
+      predictedTokens: number;
+      /** Messages posted and turns of the event loop taken: what the request cost beside the arithmetic. */
+      messages: number;
+      hops: number;
+      ms: number;
+    }
+);
+
+export type EngineEventType = EngineEvent['type'];
+
+export interface EventsMessage {
+  type: 'events';
+  events: EngineEvent[];
+  /** Events that the ring had to forget since the last message. */
+  lost: number;
+}
+
+export interface EngineApi {
+  /** Answers once the worker holds the lock `lifeLock` (where there are locks): it is released when the worker dies. */
+  hello(lifeLock: string): Promise<{ protocol: number }>;
+  load(request: LoadRequest, port: MessagePort): Promise<EngineInfo>;
+  /** Only starts it: all that follows, errors included, comes on the port. */
+  generate(request: GenerateRequest, port: MessagePort): Promise<void>;
+  tokenize(text: string, parseSpecial: boolean): Promise<number[]>;
+  detokenize(ids: number[]): Promise<string>;
+  info(): Promise<EngineInfo>;
+  listModels(): Promise<StoredModel[]>;
+  deleteModel(id: string): Promise<boolean>;
+  /** From now on events are posted in batches on this port; closing it ends that. */
+  watch(port: MessagePort): Promise<void>;
+  /** What the ring still holds. */
+  recentEvents(): Promise<EngineEvent[]>;
+}

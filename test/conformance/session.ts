@@ -1,0 +1,250 @@
+/**
+ * What every `Session` must do, whatever it runs on. Exactness is by bits: replay, prefix reuse and speculation
+ * rest on it. `make` gives a fresh session; its context must hold at least 160 tokens, its vocabulary 64.
+ */
+import { afterEach, describe, expect, test } from 'vitest';
+import type { PickRequest, Sampling, Session } from '../../src/backend/session.ts';
+
+const GREEDY: Sampling = {
+  repetitionPenalty: 1,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  seed: 1,
+  choice: 0,
+  statistics: false,
+  topCount: 0,
+};
+
+const WIDTHS = [...Array.from({ length: 16 }, (_, i) => i + 1), 31, 64, 128];
+
+/** Ids below 64, the same in every run. */
+const ids = (count: number, salt = 0): number[] =>
+  Array.from({ length: count }, (_, i) => (Math.imul(i + 1 + salt * 977, 2654435761) >>> 8) % 64);
+
+const pickRow = (row: number): PickRequest => ({ row, sampling: GREEDY });
+
+export function describeSession(name: string, make: () => Promise<Session> | Session): void {
+  describe(`the session ${name}`, () => {
+    let open: Session | undefined;
+    const session = async (): Promise<Session> => (open = await make());
+    afterEach(() => {
+      open?.dispose();
+      open = undefined;
+    });
+
+    /** Feeds ids in steps of at most `width`; the bits of the last row's logits. */
+    async function feed(
+      s: Session,
+      cache: ReturnType<Session['createCache']>,
+      all: number[],
+      width = 128,
+    ): Promise<string> {
+      const block = Math.min(width, s.info().maxBatch);
+      for (let start = 0; start < all.length; start += block) {
+        const part = all.slice(start, start + block);
+        const isLast = start + part.length === all.length;
+        await s.step(part, cache, isLast ? [pickRow(part.length - 1)] : []);
+      }
+      return bits(s.logits(0));
+    }
+
+    test.each(WIDTHS)('gives a row the same bits in a step of %i ids as in steps of one', async (width) => {
+      const s = await session();
+      if (width > s.info().maxBatch) return;
+      const all = ids(width, 3);
+      const single = s.createCache();
+      const alone: string[] = [];
+      for (const id of all) {
+        await s.step([id], single, [pickRow(0)]);
+        alone.push(bits(s.logits(0)));
+      }
+      const together = s.createCache();
+      await s.step(
+        all,
+        together,
+        all.map((_, row) => pickRow(row)),
+      );
+      expect(all.map((_, row) => bits(s.logits(row)))).toEqual(alone);
+    });
+
+    test('continues the same after wide steps as after narrow ones', async () => {
+      const s = await session();
+      const all = ids(140, 5);
+      const widths = [1, 7, 31, 64, 128];
+      const results: string[] = [];
+      for (const width of widths) results.push(await feed(s, s.createCache(), all, width));
+      expect(new Set(results).size).toBe(1);
+    });
+
+    test('after a rewind gives what it would have given without having gone ahead', async () => {
+      const s = await session();
+      const beginning = ids(70);
+      const direct = s.createCache();
+      await feed(s, direct, beginning);
+      const expected = await feed(s, direct, ids(20, 1));
+      for (const ahead of [1, 5, 64]) {
+        const cache = s.createCache();
+        await feed(s, cache, [...beginning, ...ids(ahead, 2)]);
+        cache.rewind(beginning.length);
+        expect(cache.length).toBe(beginning.length);
+        expect(await feed(s, cache, ids(20, 1))).toBe(expected);
+        cache.dispose();
+      }
+    });
+
+    test('a fork and its source go on without touching each other', async () => {
+      const s = await session();
+      const source = s.createCache();
+      await feed(s, source, ids(90));
+      const fork = source.fork(70);
+      expect([source.length, fork.length]).toEqual([90, 70]);
+      const forked = await feed(s, fork, ids(30, 1));
+      const went = await feed(s, source, ids(30, 2));
+
+      const fresh = s.createCache();
+      await feed(s, fresh, ids(90));
+      expect(await feed(s, fresh, ids(30, 2))).toBe(went);
+      const other = s.createCache();
+      await feed(s, other, ids(90).slice(0, 70));
+      expect(await feed(s, other, ids(30, 1))).toBe(forked);
+    });
+
+    test('a fork lives on when its source is disposed of', async () => {
+      const s = await session();
+      const source = s.createCache();
+      await feed(s, source, ids(70));
+      const fork = source.fork(70);
+      source.dispose();
+      const other = s.createCache();
+      await feed(s, other, ids(80, 4));
+      const forked = await feed(s, fork, ids(5, 1));
+      const fresh = s.createCache();
+      await feed(s, fresh, ids(70));
+      expect(await feed(s, fresh, ids(5, 1))).toBe(forked);
+    });
+
+    test('a restored snapshot continues as the cache it was taken of', async () => {
+      const s = await session();
+      const cache = s.createCache();
+      await feed(s, cache, ids(75));
+      const snapshot = cache.snapshot();
+      const expected = await feed(s, cache, ids(9, 1));
+      const restored = s.createCache();
+      await feed(s, restored, ids(11, 6));
+      restored.restore(snapshot);
+      expect(restored.length).toBe(75);
+      expect(await feed(s, restored, ids(9, 1))).toBe(expected);
+    });
+
+    test('refuses a snapshot that is not its own', async () => {
+      const s = await session();
+      const cache = s.createCache();
+      await feed(s, cache, ids(20));
+      const snapshot = cache.snapshot();
+      const code = 'invalid_request';
+      expect(() => cache.restore(snapshot.slice(0, snapshot.length - 3))).toThrow(
+        expect.objectContaining({ code }),
+      );
+      expect(() => cache.restore(snapshot.map((byte) => byte ^ 0x55))).toThrow(
+        expect.objectContaining({ code }),
+      );
+    });
+
+    test('a full context is an error that leaves the cache as it was', async () => {
+      const s = await session();
+      const { contextLength } = s.info();
+      const all = ids(contextLength - 3, 7);
+      const cache = s.createCache();
+      await feed(s, cache, all);
+      await expect(s.step(ids(4, 1), cache, [pickRow(3)])).rejects.toMatchObject({
+        code: 'context_length_exceeded',
+      });
+      expect(cache.length).toBe(all.length);
+      const after = await feed(s, cache, ids(3, 2));
+      expect(cache.length).toBe(contextLength);
+      const fresh = s.createCache();
+      await feed(s, fresh, all);
+      expect(await feed(s, fresh, ids(3, 2))).toBe(after);
+    });
+
+    test('returns one pick for each request, in the order of the requests', async () => {
+      const s = await session();
+      const all = ids(12);
+      const rows = [11, 0, 5, 5];
+      const picks = await s.step(all, s.createCache(), rows.map(pickRow));
+      expect(picks.map(({ id }) => id)).toEqual(rows.map((_, i) => argmax(s.logits(i))));
+      expect(bits(s.logits(2))).toBe(bits(s.logits(3)));
+    });
+
+    test('picks nothing when nothing is asked for', async () => {
+      const s = await session();
+      const cache = s.createCache();
+      expect(await s.step(ids(5), cache, [])).toEqual([]);
+      expect(cache.length).toBe(5);
+    });
+
+    test('seeded picks depend on position and choice, not on how the tokens were fed', async () => {
+      const s = await session();
+      const all = ids(24, 8);
+      const sampling = { ...GREEDY, temperature: 1.5, seed: 77 };
+      const whole = await s.step(
+        all,
+        s.createCache(),
+        all.map((_, row) => ({ row, sampling })),
+      );
+      const cache = s.createCache();
+      const single: number[] = [];
+      for (const id of all) single.push((await s.step([id], cache, [{ row: 0, sampling }]))[0]!.id);
+      expect(whole.map(({ id }) => id)).toEqual(single);
+      const choices = [0, 1, 2, 3, 4, 5, 6, 7].map((choice) => ({
+        row: 23,
+        sampling: { ...sampling, choice },
+      }));
+      const picks = await s.step(all, s.createCache(), choices);
+      expect(new Set(picks.map(({ id }) => id)).size).toBeGreaterThan(1);
+    });
+
+    test('statistics are of the raw logits', async () => {
+      const s = await session();
+      const sampling = { ...GREEDY, statistics: true, topCount: 3, bias: new Map([[7, 100]]) };
+      const [pick] = await s.step(ids(9), s.createCache(), [{ row: 8, sampling }]);
+      const logits = s.logits(0);
+      expect(pick?.id).toBe(7);
+      const largest = Math.max(...logits);
+      const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
+      expect(pick?.logprob).toBeCloseTo(logits[7]! - largest - Math.log(sum), 4);
+      expect(pick?.top?.[0]?.id).toBe(argmax(logits));
+      expect(pick?.top).toHaveLength(3);
+    });
+
+    test('counts the memory of its caches', async () => {
+      const s = await session();
+      const cache = s.createCache();
+      await feed(s, cache, ids(100));
+      expect(cache.byteLength).toBeGreaterThan(0);
+      const { kvBytes, totalBytes } = s.info().memory;
+      expect(kvBytes).toBeGreaterThanOrEqual(cache.byteLength);
+      expect(totalBytes).toBeGreaterThanOrEqual(kvBytes);
+    });
+  });
+}
+
+/** Equal strings are equal bits, -0 and NaN included. */
+function bits(logits: Float32Array): string {
+  const words = new Uint32Array(logits.buffer, logits.byteOffset, logits.length);
+  let hash = 0x811c9dc5;
+  let other = 0;
+  for (const word of words) {
+    hash = Math.imul(hash ^ word, 0x01000193);
+    other = (Math.imul(other, 31) + (word ^ (word >>> 15))) | 0;
+  }
+  return `${hash >>> 0} ${other >>> 0} ${words.length}`;
+}
+
+function argmax(logits: Float32Array): number {
+  return logits.indexOf(Math.max(...logits));
+}
