@@ -3,7 +3,7 @@
  * and the demo page (Vite; left out with --library).
  *
  * The library and the worker are two self-contained modules, so that they also work in a plain page without
- * a bundler. Neither is minified: bundlers recognise the worker by the literal
+ * a bundler. The worker is minified, the library is not: bundlers recognise the worker by the literal
  * `new Worker(new URL("../workers/engine.js", import.meta.url), …)`, which a minifier rewrites.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,8 +19,8 @@ if (existsSync(join(root, 'scripts/build-kernels.mjs'))) {
   await mustRun('build the kernels', process.execPath, ['scripts/build-kernels.mjs']);
 }
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-await buildModule('src/index.ts', 'dist/lib/index.js');
-await buildModule('workers/engine.ts', 'dist/workers/engine.js');
+await buildModule('src/index.ts', 'dist/lib/index.js', { minify: false });
+await buildModule('workers/engine.ts', 'dist/workers/engine.js', { minify: true });
 checkWorkerLiteral();
 await mustRun('emit the declarations', process.execPath, [
   tool('typescript/bin/tsc'),
@@ -36,7 +36,7 @@ if (withDemo)
     'warn',
   ]);
 
-async function buildModule(input, file) {
+async function buildModule(input, file, { minify }) {
   const { build } = await import('rolldown');
   await build({
     input: join(root, input),
@@ -48,6 +48,7 @@ async function buildModule(input, file) {
       format: 'esm',
       codeSplitting: false,
       comments: false,
+      minify,
     },
   });
 }
