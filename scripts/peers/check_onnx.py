@@ -18,7 +18,11 @@ def main(folder: str, ids: list[int], count: int) -> None:
     chosen: list[int] = []
     step = ids
     for length in range(len(ids), len(ids) + count):
-        feeds = {"input_ids": np.array([step], np.int64), "attention_mask": np.ones((1, length), np.int64)}
+        feeds = {
+            "input_ids": np.array([step], np.int64),
+            "attention_mask": np.ones((1, length), np.int64),
+            "num_logits_to_keep": np.array(1, np.int64),
+        }
         logits, *present = session.run(None, {**feeds, **past})
         past = dict(zip(past, present))
         step = [int(logits[0, -1].argmax())]

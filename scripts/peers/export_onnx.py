@@ -86,16 +86,17 @@ def export(model, path):
         present = [f"present.{layer}.{part}" for part in ("key", "value")]
         lengths = [*pair, sequence_lengths, total_length, cos, sin]
         value = add_layer(graph, model, layer, value, lengths, present)
-        inputs += [float_info(name, ["batch", model.kv_heads, "past", model.head]) for name in pair]
-        outputs += [float_info(name, ["batch", model.kv_heads, "total", model.head]) for name in present]
-    value = add_norm(graph, model, "final_norm", value, "output_norm.weight")
+        inputs += [float_info(name, ["batch_size", model.kv_heads, "past_sequence_length", model.head]) for name in pair]
+        outputs += [float_info(name, ["batch_size", model.kv_heads, "total_sequence_length", model.head]) for name in present]
+    value = keep_last(graph, add_norm(graph, model, "final_norm", value, "output_norm.weight"))
     head = model.weight("output.weight") if "output.weight" in model.tensors else embedding
     graph.linear("logits", value, head)
-    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "sequence"])
-    mask = helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "total"])
-    logits = float_info("logits", ["batch", "sequence", len(model.tokens)])
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch_size", "sequence_length"])
+    mask = helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch_size", "total_sequence_length"])
+    logits = float_info("logits", ["batch_size", "logits_length", len(model.tokens)])
+    keep = helper.make_tensor_value_info("num_logits_to_keep", TensorProto.INT64, [])
     proto = helper.make_graph(
-        graph.nodes, "decoder", [ids, mask, *inputs], [logits, *outputs], graph.initializers
+        graph.nodes, "decoder", [ids, mask, keep, *inputs], [logits, *outputs], graph.initializers
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MICROSOFT, 1)]
     onnx.save(helper.make_model(proto, opset_imports=opsets, ir_version=9), path)
@@ -113,6 +114,15 @@ def add_lengths(graph):
     shape = graph.node("Shape", ["attention_mask"], ["mask_shape"])
     total = graph.node("Gather", [shape, graph.constant("one_scalar", np.array(1, np.int64))], ["total_64"])
     return lengths, graph.node("Cast", [total], ["total_length"], to=TensorProto.INT32)
+
+
+def keep_last(graph, value):
+    """The last num_logits_to_keep rows, or all for 0: a prompt needs the head for one row only."""
+    shape = graph.constant("one_entry", np.array([1], np.int64))
+    count = graph.node("Reshape", ["num_logits_to_keep", shape], ["kept_rows"])
+    start = graph.node("Neg", [count], ["first_kept_row"])
+    end = graph.constant("end_of_rows", np.array([np.iinfo(np.int64).max], np.int64))
+    return graph.node("Slice", [value, start, end, shape], ["kept"])
 
 
 def add_rotation(graph, model):

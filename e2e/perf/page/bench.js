@@ -1,0 +1,46 @@
+/**
+ * The measuring page's side of `npm run perf`. A driver outside calls `window.bench`: it opens engines under
+ * names, runs one generation at a time on any of them, and closes them. All engines live in one page, so that
+ * samples of two can alternate without anything else changing.
+ *
+ * A run is { prompt, tokens } -> { promptTokens, promptMs, decodeTokens, decodeMs }: decodeTokens are those after
+ * the first, decodeMs the time they took. Engines that report timings of their own are believed.
+ */
+import { openSelvedge } from './engine-selvedge.js';
+import { openTransformers } from './engine-transformers.js';
+import { openWllama } from './engine-wllama.js';
+import { readBandwidth } from './read-bandwidth.js';
+
+const openers = { selvedge: openSelvedge, wllama: openWllama, transformers: openTransformers };
+const opened = new Map();
+const longTasks = [];
+new PerformanceObserver((list) =>
+  longTasks.push(...list.getEntries().map((entry) => entry.duration)),
+).observe({
+  type: 'longtask',
+});
+
+window.bench = {
+  async open(name, { engine, ...options }) {
+    opened.set(name, await openers[engine](options));
+  },
+  run: (name, options) => opened.get(name).run(options),
+  info: (name) => opened.get(name).info(),
+  async close(name) {
+    await opened.get(name)?.close();
+    opened.delete(name);
+  },
+  /** Milliseconds from nothing to the first token; the engine is closed again. */
+  async timeToFirstToken({ engine, ...options }, run) {
+    const prepared = options.fromMemory ? await (await fetch(options.url)).blob() : undefined;
+    const start = performance.now();
+    const instance = await openers[engine]({ ...options, ...(prepared ? { blob: prepared } : {}) });
+    await instance.run({ ...run, tokens: 1 });
+    const elapsed = performance.now() - start;
+    await instance.close();
+    return elapsed;
+  },
+  readBandwidth,
+  /** Durations of main-thread tasks over 50 ms since the last call. */
+  takeLongTasks: () => longTasks.splice(0),
+};

@@ -1,0 +1,22 @@
+/**
+ * selvedge through its public entry, as an application uses it.
+ */
+
+/** @param {{ url: string, threads: number, simd?: string, contextLength?: number }} options */
+export async function openSelvedge({ url, threads, simd = 'auto', contextLength = 2048 }) {
+  const { createClient } = await import('/selvedge/lib/index.js');
+  const client = await createClient({ model: url, device: 'cpu', threads, simd, contextLength });
+  return {
+    async run({ prompt, tokens }) {
+      const { timings } = await client.completions.create({ prompt, max_tokens: tokens, temperature: 0 });
+      return {
+        promptTokens: timings.prompt_n,
+        promptMs: timings.prompt_ms,
+        decodeTokens: timings.predicted_n - 1,
+        decodeMs: timings.predicted_ms,
+      };
+    },
+    info: () => client.info(),
+    close: () => client.close(),
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * Where samples are taken: one Chromium on the measuring page, and native llama.cpp in this process. An engine is
+ * opened by its spec { engine, model, threads, simd? } and then runs { prompt, tokens }.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { chromium } from '@playwright/test';
+import { chromiumFlags, ensureChromium } from '../lib/chromium.mjs';
+import { mustRun } from '../lib/command.mjs';
+import { cacheFolder, peersFolder, root } from '../lib/paths.mjs';
+import { openNative, peerFiles } from '../lib/peers.mjs';
+import { serveFolders } from '../lib/static-server.mjs';
+
+export const outFolder = join(root, 'out');
+const NO_VNNI = '--js-flags=--no-enable-avx-vnni --no-enable-avx-vnni-int8';
+const modelFiles = { q4_1: basename(peerFiles.q4_1), q8_0: basename(peerFiles.q8_0) };
+
+/** Builds what the page needs beside dist/, and serves all of it. */
+export async function servePage() {
+  const kernel = join(outFolder, 'perf', 'read.wasm');
+  await mustRun('build the read kernel', process.execPath, [
+    join(root, 'node_modules/assemblyscript/bin/asc.js'),
+    join(root, 'e2e/perf/page/read.kernel.ts'),
+    ...`-O1 --enable simd --enable threads --runtime stub --importMemory --sharedMemory --maximumMemory 65536`.split(
+      ' ',
+    ),
+    '--outFile',
+    kernel,
+  ]);
+  const peer = (path) => join(peersFolder, 'node_modules', path);
+  return serveFolders({
+    mounts: [
+      ['/read.wasm', kernel],
+      ['/selvedge/', join(root, 'dist')],
+      ['/peers/wllama/', peer('@wllama/wllama/esm')],
+      ['/peers/transformers/', peer('@huggingface/transformers/dist')],
+      ['/peers/onnxruntime/', peer('onnxruntime-web/dist')],
+      ['/files/', cacheFolder],
+      ['/', join(root, 'e2e/perf/page')],
+    ],
+  });
+}
+
+/** @param {string} address of the page @param {'default' | 'no-vnni'} browser */
+export async function openLab(address, browser = 'default') {
+  const profile = mkdtempSync(join(tmpdir(), 'selvedge-perf-'));
+  const args = browser === 'no-vnni' ? [...chromiumFlags, NO_VNNI] : chromiumFlags;
+  const executablePath = await ensureChromium();
+  const context = await chromium.launchPersistentContext(profile, { headless: true, executablePath, args });
+  const page = context.pages()[0] ?? (await context.newPage());
+  page.on('pageerror', (error) => console.error(`page: ${error.message}`));
+  await page.goto(`${address}/`);
+  await page.waitForFunction(() => 'bench' in window && crossOriginIsolated);
+  const version = context.browser()?.version() ?? (await page.evaluate(() => navigator.userAgent));
+  return {
+    page,
+    version,
+    open: (spec) => (spec.engine === 'native' ? openNativeEngine(spec) : openInPage(page, address, spec)),
+    async close() {
+      await context.close();
+      rmSync(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What bench.open() on the page takes. */
+export function pageOptions(address, { engine, model, threads, simd }) {
+  if (engine === 'transformers') return { engine, threads, model: basename(peerFiles.onnx) };
+  return { engine, threads, url: `${address}/files/${modelFiles[model]}`, ...(simd ? { simd } : {}) };
+}
+
+let names = 0;
+
+async function openInPage(page, address, spec) {
+  const name = `engine-${++names}`;
+  await page.evaluate(([n, options]) => window.bench.open(n, options), [name, pageOptions(address, spec)]);
+  return {
+    run: (options) => page.evaluate(([n, o]) => window.bench.run(n, o), [name, options]),
+    info: () => page.evaluate((n) => window.bench.info(n), name),
+    close: () => page.evaluate((n) => window.bench.close(n), name),
+  };
+}
+
+async function openNativeEngine({ model, threads }) {
+  const { model: loaded, sequence, close } = await openNative(peerFiles[model], { threads });
+  return {
+    async run({ prompt, tokens }) {
+      await sequence.clearHistory();
+      const ids = loaded.tokenize(prompt);
+      const stamps = [];
+      const start = performance.now();
+      for await (const _ of sequence.evaluate(ids, { temperature: 0 })) {
+        if (stamps.push(performance.now()) === tokens) break;
+      }
+      return {
+        promptTokens: ids.length,
+        promptMs: stamps[0] - start,
+        decodeTokens: stamps.length - 1,
+        decodeMs: stamps.at(-1) - stamps[0],
+      };
+    },
+    info: async () => ({}),
+    close,
+  };
+}
