@@ -120,20 +120,20 @@ function refuseWebGpu(options: Outside): void {
 }
 
 function readModel(model: unknown): LoadRequest['source'] {
-  if (typeof model === 'string' || model instanceof URL) return fromUrl({ url: String(model) });
+  if (typeof model === 'string' || model instanceof URL) return fromUrl({ url: model }, 'model');
   if (typeof Blob !== 'undefined' && model instanceof Blob) {
     const name = 'name' in model ? String(model.name) : '';
     return { kind: 'blob', blob: model, id: idOf(name) };
   }
   if (isFileHandle(model)) return { kind: 'handle', handle: model, id: idOf(model.name) };
-  if (isRecord(model) && 'url' in model) return fromUrl(model);
+  if (isRecord(model) && 'url' in model) return fromUrl(model, 'model.url');
   throw invalid('model', `is ${show(model)}; give a URL, { url }, a File, a Blob or a FileSystemFileHandle.`);
 }
 
-function fromUrl(address: Outside): LoadRequest['source'] {
+function fromUrl(address: Outside, param: string): LoadRequest['source'] {
   refuseUnknownOptions(address, new Set(['url', 'sha256', 'id', 'headers']), 'model.');
-  const url = readUrl(address['url'], 'model.url');
-  if (url === undefined) throw invalid('model.url', 'is missing; give the address of a GGUF file.');
+  const url = readUrl(address['url'], param);
+  if (url === undefined) throw invalid(param, 'is missing; give the address of a GGUF file.');
   const { sha256, id, headers } = address;
   if (!isAbsent(sha256) && !(typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256))) {
     throw invalid('model.sha256', `is ${show(sha256)}; give 64 hex digits.`);

@@ -20,6 +20,8 @@ export interface PreparedPrompt {
 const ANSWER_TOKENS = 256;
 
 export function preparePrompt(request: GenerateRequest, model: LoadedModel): PreparedPrompt {
+  const { vocabSize } = model.info;
+  for (const [id] of request.sampling.bias) refuseUnknownToken(id, vocabSize, 'logit_bias');
   const { contextLength } = model.session.info();
   const { prompt, maxTokens } = request;
   const limit = contextLength + 1;
@@ -41,18 +43,20 @@ function encode(prompt: Prompt, model: LoadedModel): number[] {
     case 'text':
       return notEmpty(model.encodePrompt(prompt.text));
     case 'ids':
-      for (const id of prompt.ids) {
-        if (id < model.info.vocabSize) continue;
-        throw new SelvedgeError(
-          'invalid_request',
-          `prompt holds token ${id}, but the model has ${model.info.vocabSize} tokens. Use ids from tokenize().`,
-          { details: { param: 'prompt' } },
-        );
-      }
+      for (const id of prompt.ids) refuseUnknownToken(id, model.info.vocabSize, 'prompt');
       return notEmpty(prompt.ids);
     default:
       return prompt satisfies never;
   }
+}
+
+function refuseUnknownToken(id: number, vocabSize: number, param: string): void {
+  if (id < vocabSize) return;
+  throw new SelvedgeError(
+    'invalid_request',
+    `${param} holds token ${id}, but the model has ${vocabSize} tokens. Use ids from tokenize().`,
+    { details: { param } },
+  );
 }
 
 function notEmpty(ids: number[]): number[] {

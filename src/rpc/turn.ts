@@ -3,21 +3,13 @@
  * way: continuations of promises and of `scheduler.yield()` outrank messages, timers are clamped to 4 ms.
  */
 
-export interface Turns {
-  turn: () => Promise<void>;
-  close: () => void;
-}
-
-export function createTurns(): Turns {
+export function createTurn(): () => Promise<void> {
   const { port1, port2 } = new MessageChannel();
   const waiting: (() => void)[] = [];
   port1.onmessage = () => waiting.shift()?.();
-  return {
-    turn: () =>
-      new Promise((resolve) => {
-        waiting.push(resolve);
-        port2.postMessage(null);
-      }),
-    close: () => port1.close(),
-  };
+  return () =>
+    new Promise((resolve) => {
+      waiting.push(resolve);
+      port2.postMessage(null);
+    });
 }

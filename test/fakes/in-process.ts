@@ -7,7 +7,6 @@ import type { Engine, EngineParts } from '../../src/engine/engine.ts';
 import type { LoadedModel } from '../../src/engine/loaded-model.ts';
 import type { WorkerLike } from '../../src/rpc/connect.ts';
 import { exposeEngine } from '../../src/rpc/expose.ts';
-import { createTurns } from '../../src/rpc/turn.ts';
 import type { ModelStore, StoredModel } from '../../src/storage/model-file.ts';
 
 export interface InProcess {
@@ -25,18 +24,26 @@ export interface InProcessOptions {
   stored?: StoredModel[];
   /** Seeds that are drawn, in order, again and again. */
   seeds?: number[];
+  /** Default: the real clock. */
+  now?: () => number;
 }
 
-export function startInProcess({ model, loadModel, stored = [], seeds = [1] }: InProcessOptions): InProcess {
+export function startInProcess({
+  model,
+  loadModel,
+  stored = [],
+  seeds = [1],
+  now = () => performance.timeOrigin + performance.now(),
+}: InProcessOptions): InProcess {
   const { port1, port2 } = new MessageChannel();
-  const turns = createTurns();
   let drawn = 0;
   let terminated = false;
   const engine = createEngine({
     loadModel: loadModel ?? (() => (model ? Promise.resolve(model) : Promise.reject(new Error('no model')))),
     store: createListedStore(stored),
-    turn: turns.turn,
-    now: () => performance.timeOrigin + performance.now(),
+    // Node hands a port up to a thousand messages in one turn, those it sends itself included.
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
+    now,
     drawSeed: () => seeds[drawn++ % seeds.length] ?? 0,
   });
   exposeEngine(port2, engine);
@@ -51,7 +58,6 @@ export function startInProcess({ model, loadModel, stored = [], seeds = [1] }: I
       terminated = true;
       port1.close();
       port2.close();
-      turns.close();
     },
   };
   return {

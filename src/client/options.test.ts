@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { readClientOptions } from './options.ts';
+
+const url = 'https://models.test/some/SmolLM2%20135M.Q4_1.gguf?download=true';
+
+test('a URL is enough, and its file gives the id', () => {
+  expect(readClientOptions({ model: url })).toEqual({
+    load: {
+      source: { kind: 'url', url, id: 'SmolLM2 135M.Q4_1' },
+      options: { threads: 'auto', simd: 'auto', kv: 'q8', contextLength: 0 },
+    },
+    worker: undefined,
+    workerUrl: undefined,
+    onProgress: undefined,
+    signal: undefined,
+  });
+});
+
+test('an address may state id, hash and headers', () => {
+  const sha256 = 'AB'.repeat(32);
+  const model = { url, id: 'mine', sha256, headers: { authorization: 'Bearer x' } };
+  expect(readClientOptions({ model }).load.source).toEqual({
+    kind: 'url',
+    url,
+    id: 'mine',
+    sha256: sha256.toLowerCase(),
+    headers: { authorization: 'Bearer x' },
+  });
+});
+
+test('a file is a source as it is', () => {
+  const file = new File(['x'], 'tiny.gguf');
+  expect(readClientOptions({ model: file }).load.source).toEqual({ kind: 'blob', blob: file, id: 'tiny' });
+  const blob = new Blob(['x']);
+  expect(readClientOptions({ model: blob }).load.source).toEqual({ kind: 'blob', blob, id: 'model' });
+});
+
+test('settings of the engine cross as they are', () => {
+  const options = { model: url, device: 'cpu', threads: 2, contextLength: 2048, kv: 'f32', simd: 'plain' };
+  expect(readClientOptions(options).load.options).toEqual({
+    threads: 2,
+    simd: 'plain',
+    kv: 'f32',
+    contextLength: 2048,
+  });
+});
+
+test.each([
+  [{}, 'model'],
+  [{ model: 5 }, 'model'],
+  [{ model: 'relative.gguf' }, 'model'],
+  [{ model: { url: 5 } }, 'model.url'],
+  [{ model: { url: null } }, 'model.url'],
+  [{ model: { url, sha256: 'short' } }, 'model.sha256'],
+  [{ model: { url, id: '' } }, 'model.id'],
+  [{ model: { url, headers: { a: 1 } } }, 'model.headers.a'],
+  [{ model: { url, hash: 'x' } }, 'model.hash'],
+  [{ model: url, device: 'gpu' }, 'device'],
+  [{ model: url, threads: 0 }, 'threads'],
+  [{ model: url, threads: 'many' }, 'threads'],
+  [{ model: url, contextLength: 3.5 }, 'contextLength'],
+  [{ model: url, kv: 'q4' }, 'kv'],
+  [{ model: url, simd: 'relaxed' }, 'simd'],
+  [{ model: url, workerUrl: 5 }, 'workerUrl'],
+  [{ model: url, worker: {} }, 'worker'],
+  [{ model: url, onProgress: true }, 'onProgress'],
+  [{ model: url, signal: {} }, 'signal'],
+  [{ model: url, contextlength: 5 }, 'contextlength'],
+])('%j names %s', (options, param) => {
+  expect(() => readClientOptions(options)).toThrow(
+    expect.objectContaining({ code: 'invalid_request', details: { param } }),
+  );
+});
+
+test('an unknown option lists the known ones', () => {
+  expect(() => readClientOptions({ model: url, nThreads: 2 })).toThrow(/nThreads is not an option.*threads/s);
+});
+
+test('WebGPU is a clear error until it exists', () => {
+  expect(() => readClientOptions({ model: url, device: 'webgpu' })).toThrow(
+    expect.objectContaining({ code: 'unsupported_device' }),
+  );
+});

@@ -1,0 +1,166 @@
+/**
+ * From a source to a model that is ready: the bytes stream once, from the store through the header's reader into
+ * the backend, which packs them as they come. Whatever can be refused is refused when the header is read, before
+ * weights are fetched or memory is taken. On any error nothing stays allocated.
+ */
+import type { ModelPlan, Session, SessionOptions, WeightSink } from '../backend/session.ts';
+import { createWasmSink } from '../backend/wasm/session.ts';
+import { planModel } from '../model/architectures.ts';
+import { createChatTemplate } from '../model/chat-template.ts';
+import type { ChatTemplate, TemplateMessage } from '../model/chat-template.ts';
+import { GgufHeaderReader } from '../model/gguf.ts';
+import type { GgufHeader } from '../model/gguf.ts';
+import { TextStream } from '../model/text-stream.ts';
+import { createTokenizer } from '../model/tokenizer.ts';
+import type { Tokenizer } from '../model/tokenizer.ts';
+import { assert } from '../errors.ts';
+import type { ChatMessage, LoadRequest, ModelInfo } from '../rpc/protocol.ts';
+import type { ModelFile, ModelStore, OpenOptions } from '../storage/model-file.ts';
+import { createModelStore } from '../storage/weights.ts';
+import type { LoadedModel } from './loaded-model.ts';
+import { checkMemory } from './memory.ts';
+
+/** Longest context unless asked otherwise: keys and values of more are seldom used and always paid for. */
+const DEFAULT_CONTEXT = 4096;
+
+export type CreateSink = (plan: ModelPlan, options: SessionOptions) => Promise<WeightSink>;
+
+export interface ModelLoader {
+  store: ModelStore;
+  loadModel(request: LoadRequest, options: OpenOptions): Promise<LoadedModel>;
+}
+
+export function createModelLoader(
+  store: ModelStore = createModelStore(),
+  createSink: CreateSink = createWasmSink,
+): ModelLoader {
+  return {
+    store,
+    async loadModel({ source, options }, open) {
+      const file = await store.open(source, open);
+      try {
+        const streamed = await stream(file, options, createSink, open);
+        const { byteLength } = file;
+        open.onProgress?.({
+          phase: 'ready',
+          loadedBytes: byteLength,
+          totalBytes: byteLength,
+          bytesPerSecond: 0,
+        });
+        return describe(file, streamed);
+      } finally {
+        await file.close();
+      }
+    },
+  };
+}
+
+/** What the header gives. */
+interface Opened {
+  header: GgufHeader;
+  plan: ModelPlan;
+  tokenizer: Tokenizer;
+  template: ChatTemplate;
+  sink: WeightSink;
+}
+
+interface Streamed extends Opened {
+  session: Session;
+}
+
+async function stream(
+  file: ModelFile,
+  options: SessionOptions,
+  createSink: CreateSink,
+  { signal, onProgress }: OpenOptions,
+): Promise<Streamed> {
+  const reader = new GgufHeaderReader(file.byteLength);
+  let opened: Opened | undefined;
+  try {
+    for await (const { offset, bytes } of file.read()) {
+      signal?.throwIfAborted();
+      if (!opened) {
+        const header = reader.push(bytes);
+        if (!header) continue;
+        opened = await openHeader(header, options, createSink);
+      }
+      const skipped = Math.max(0, opened.header.dataOffset - offset);
+      if (skipped < bytes.length) opened.sink.write(offset + skipped, bytes.subarray(skipped));
+    }
+    if (!opened) return reader.end();
+    const { byteLength } = file;
+    onProgress?.({ phase: 'pack', loadedBytes: byteLength, totalBytes: byteLength, bytesPerSecond: 0 });
+    const session = await opened.sink.finish();
+    if (signal?.aborted) session.dispose();
+    signal?.throwIfAborted();
+    return { ...opened, session };
+  } catch (error) {
+    opened?.sink.abort();
+    throw error;
+  }
+}
+
+async function openHeader(
+  header: GgufHeader,
+  options: SessionOptions,
+  createSink: CreateSink,
+): Promise<Opened> {
+  const plan = planModel(header);
+  const tokenizer = createTokenizer(header);
+  const template = createChatTemplate(header, tokenizer);
+  const asked = options.contextLength || DEFAULT_CONTEXT;
+  const contextLength = Math.min(asked, plan.shape.contextLength);
+  checkMemory(plan, { ...options, contextLength });
+  const sink = await createSink(plan, { ...options, contextLength });
+  return { header, plan, tokenizer, template, sink };
+}
+
+function describe(file: ModelFile, { header, plan, tokenizer, template, session }: Streamed): LoadedModel {
+  const { bosId, addBos } = tokenizer;
+  return {
+    info: infoOf(file, header, plan),
+    session,
+    endTokens: tokenizer.endTokens,
+    encode: (text, options) => tokenizer.encode(text, options),
+    encodePrompt(text) {
+      const ids = tokenizer.encode(text, { parseSpecial: true });
+      return addBos && bosId !== undefined && ids[0] !== bosId ? [bosId, ...ids] : ids;
+    },
+    decode: (ids) => tokenizer.decode(ids, { special: true }),
+    tokenBytes: (id) => tokenizer.tokenBytes(id),
+    renderChat: (messages, variables) => template.renderToIds(messages.map(toTemplateMessage), { variables }),
+    openTextStream: () => new TextStream(tokenizer),
+  };
+}
+
+/** Templates know OpenAI's names. */
+function toTemplateMessage({ role, content, name, toolCallId }: ChatMessage): TemplateMessage {
+  return {
+    role,
+    content,
+    ...(name === undefined ? {} : { name }),
+    ...(toolCallId === undefined ? {} : { tool_call_id: toolCallId }),
+  };
+}
+
+function infoOf(file: ModelFile, header: GgufHeader, plan: ModelPlan): ModelInfo {
+  const { shape, tensors } = plan;
+  const bytesOfType = new Map<string, number>();
+  for (const { type, rows, byteLength } of tensors) {
+    if (rows > 1) bytesOfType.set(type, (bytesOfType.get(type) ?? 0) + byteLength);
+  }
+  const types = [...bytesOfType].sort(([, a], [, b]) => b - a).map(([type]) => type);
+  assert(types.length > 0, 'a model has matrices');
+  return {
+    id: file.id,
+    architecture: shape.architecture,
+    quantisation: types.join(', '),
+    parameterCount: tensors.reduce((sum, { columns, rows }) => sum + columns * rows, 0),
+    vocabSize: shape.vocabSize,
+    trainedContextLength: shape.contextLength,
+    byteLength: file.byteLength,
+    origin: file.origin,
+    identity: file.identity(),
+    hasChatTemplate: header.metadata.has('tokenizer.chat_template'),
+  };
+}

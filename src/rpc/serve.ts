@@ -1,0 +1,19 @@
+/**
+ * Makes the engine of a dedicated worker and binds the worker to it. The only file of `rpc/` that holds the
+ * engine itself.
+ */
+import type { Endpoint } from 'comlink';
+import { createEngine } from '../engine/engine.ts';
+import { createModelLoader } from '../engine/load.ts';
+import { exposeEngine } from './expose.ts';
+import { createTurn } from './turn.ts';
+
+export function serve(scope: Endpoint): void {
+  const engine = createEngine({
+    ...createModelLoader(),
+    turn: createTurn(),
+    now: () => performance.timeOrigin + performance.now(),
+    drawSeed: () => crypto.getRandomValues(new Uint32Array(1))[0]!,
+  });
+  exposeEngine(scope, engine);
+}
