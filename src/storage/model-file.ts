@@ -26,7 +26,9 @@ export interface ModelFile {
   byteLength: number;
   /** Where the bytes come from this time. */
   origin: 'network' | 'opfs' | 'indexeddb' | 'local-file';
-  /** In file order. `bytes` is valid until the next iteration. */
+  /** False where the browser offers no storage at all: the next visit downloads again. */
+  kept: boolean;
+  /** In file order, once per open file. `bytes` is valid until the next iteration. */
   read(): AsyncIterable<{ offset: number; bytes: Uint8Array }>;
   /** SHA-256 root over the 4 MiB chunk hashes (hex): the model's identity. Known once all bytes were read. */
   identity(): string;

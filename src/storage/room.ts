@@ -1,0 +1,48 @@
+/**
+ * Does the browser's quota hold the file? Asked before the first byte is stored, and answered with both numbers,
+ * because a page can only help (delete another model, choose a smaller one) when it knows them.
+ */
+import { SelvedgeError } from '../errors.ts';
+
+/** Throws `storage_full` when `neededBytes` more do not fit. Says nothing where the browser gives no estimate. */
+export async function checkRoom(id: string, neededBytes: number): Promise<void> {
+  const available = await availableBytes();
+  if (available !== undefined && neededBytes > available) throw storageFull(id, neededBytes, available);
+}
+
+export async function fullWhileWriting(
+  id: string,
+  neededBytes: number,
+  cause: unknown,
+): Promise<SelvedgeError> {
+  return storageFull(id, neededBytes, (await availableBytes()) ?? 0, cause);
+}
+
+export function isQuotaError(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'QuotaExceededError';
+}
+
+async function availableBytes(): Promise<number | undefined> {
+  const storage = navigator.storage as Partial<StorageManager> | undefined;
+  const estimate = await storage?.estimate?.().catch(() => undefined);
+  if (estimate?.quota === undefined) return undefined;
+  return Math.max(0, estimate.quota - (estimate.usage ?? 0));
+}
+
+function storageFull(
+  id: string,
+  neededBytes: number,
+  availableBytes: number,
+  cause?: unknown,
+): SelvedgeError {
+  return new SelvedgeError(
+    'storage_full',
+    `Model '${id}' needs ${megabytes(neededBytes)} more of storage, this browser allows ` +
+      `${megabytes(availableBytes)}. Delete a stored model, free disk space or choose a smaller model.`,
+    { details: { neededBytes, availableBytes }, ...(cause === undefined ? {} : { cause }) },
+  );
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
