@@ -71,7 +71,7 @@ export function createTokenizer(header: GgufHeader): Tokenizer {
     endTokens: vocabulary.endTokens,
     specialTexts: specials.map((special) => special.text),
     encode: (text, { parseSpecial }) => {
-      refuseLoneSurrogate(text);
+      refuseLoneSurrogate(text, 'The text');
       const tokens: number[] = [];
       for (const part of split(text, parseSpecial ? specials : alwaysFound)) {
         if (typeof part === 'number') tokens.push(part);
@@ -87,12 +87,13 @@ export function createTokenizer(header: GgufHeader): Tokenizer {
   };
 }
 
-function refuseLoneSurrogate(text: string): void {
+/** Such a string has no UTF-8. `what` names it in the error. */
+export function refuseLoneSurrogate(text: string, what: string): void {
   const index = text.search(/\p{Surrogate}/u);
   if (index < 0) return;
   throw new SelvedgeError(
     'invalid_request',
-    `The text has half a surrogate pair at index ${index}. Cut strings between characters, or use toWellFormed().`,
+    `${what} has half a surrogate pair at index ${index}. Cut strings between characters, or use toWellFormed().`,
     { details: { index } },
   );
 }

@@ -110,17 +110,19 @@ export function dequantise(type: TensorType, bytes: Uint8Array, count: number): 
     case 'F16':
       return out.map((_, index) => fromHalf(view.getUint16(2 * index, true)));
     case 'Q8_0':
-      for (let index = 0; index < count; index++) {
-        const at = Math.floor(index / BLOCK) * BLOCK_BYTES.Q8_0;
-        out[index] = fromHalf(view.getUint16(at, true)) * view.getInt8(at + 2 + (index % BLOCK));
+      for (let at = 0, first = 0; first < count; at += BLOCK_BYTES.Q8_0, first += BLOCK) {
+        const d = fromHalf(view.getUint16(at, true));
+        for (let j = 0; j < BLOCK; j++) out[first + j] = d * view.getInt8(at + 2 + j);
       }
       return out;
     case 'Q4_1':
-      for (let index = 0; index < count; index++) {
-        const at = Math.floor(index / BLOCK) * BLOCK_BYTES.Q4_1;
-        const j = index % BLOCK;
-        const q = (view.getUint8(at + 4 + (j % 16)) >> (j < 16 ? 0 : 4)) & 15;
-        out[index] = f(q * fromHalf(view.getUint16(at, true))) + fromHalf(view.getUint16(at + 2, true));
+      for (let at = 0, first = 0; first < count; at += BLOCK_BYTES.Q4_1, first += BLOCK) {
+        const [d, m] = [fromHalf(view.getUint16(at, true)), fromHalf(view.getUint16(at + 2, true))];
+        for (let j = 0; j < BLOCK / 2; j++) {
+          const pair = bytes[at + 4 + j]!;
+          out[first + j] = f((pair & 15) * d) + m;
+          out[first + j + BLOCK / 2] = f((pair >> 4) * d) + m;
+        }
       }
       return out;
     default:

@@ -6,17 +6,23 @@
  * The plan's rope factors are read from the file's own tensor. Linear in layers and positions, so SmolLM2-135M
  * takes about a quarter of a second per position.
  */
-import type { ModelPlan, ModelShape, TensorPlan, TensorRole } from '../../src/backend/session.ts';
+import type { ModelPlan, ModelShape, TensorPlan, TensorRole, TensorType } from '../../src/backend/session.ts';
 import { dequantise } from './quantise.ts';
 
 const f = Math.fround;
 
-interface Matrix {
+export interface Matrix {
+  type: TensorType;
   columns: number;
   rows: number;
   /** Row-major: row r is the weights of output r. */
   values: Float32Array;
+  /** As they lie in the file. */
+  bytes: Uint8Array;
 }
+
+/** Matrix times vector: one output per row. */
+export type Product = (matrix: Matrix, x: Float32Array) => Float32Array;
 
 interface Layer {
   matrix: (role: TensorRole) => Matrix;
@@ -26,14 +32,15 @@ interface Layer {
   values: Float32Array[];
 }
 
-/** Logits (length vocabSize) after each position of `ids`. */
+/** Logits (length vocabSize) after each position of `ids`. `product` may imitate somebody else's rounding. */
 export function referenceLogits(
   plan: ModelPlan,
   fileBytes: Uint8Array,
   ids: ArrayLike<number>,
+  product: Product = multiply,
 ): Float32Array[] {
   const weights = loadWeights(plan, fileBytes);
-  return Array.from(ids, (id, position) => forward(plan.shape, weights, id, position));
+  return Array.from(ids, (id, position) => forward(plan.shape, weights, id, position, product));
 }
 
 interface Weights {
@@ -45,15 +52,10 @@ interface Weights {
 }
 
 function loadWeights({ shape, tensors }: ModelPlan, fileBytes: Uint8Array): Weights {
-  const load = (tensor: TensorPlan): Matrix => ({
-    columns: tensor.columns,
-    rows: tensor.rows,
-    values: dequantise(
-      tensor.type,
-      fileBytes.subarray(tensor.fileOffset, tensor.fileOffset + tensor.byteLength),
-      tensor.columns * tensor.rows,
-    ),
-  });
+  const load = ({ type, columns, rows, fileOffset, byteLength }: TensorPlan): Matrix => {
+    const bytes = fileBytes.subarray(fileOffset, fileOffset + byteLength);
+    return { type, columns, rows, bytes, values: dequantise(type, bytes, columns * rows) };
+  };
   const loaded = new Map(tensors.map((tensor) => [`${tensor.role} ${tensor.layer}`, load(tensor)]));
   const get = (role: TensorRole, layer = -1): Matrix => {
     const matrix = loaded.get(`${role} ${layer}`);
@@ -74,26 +76,32 @@ function loadWeights({ shape, tensors }: ModelPlan, fileBytes: Uint8Array): Weig
   };
 }
 
-function forward(shape: ModelShape, weights: Weights, id: number, position: number): Float32Array {
+function forward(
+  shape: ModelShape,
+  weights: Weights,
+  id: number,
+  position: number,
+  product: Product,
+): Float32Array {
   const { embedding, head, finalNorm, factors } = weights;
   let x: Float32Array = embedding.values.slice(id * embedding.columns, (id + 1) * embedding.columns);
   for (const layer of weights.layers) {
     const normed = rmsNorm(x, layer.norm('attention-norm'), shape.normEpsilon);
-    const query = rotate(multiply(layer.matrix('query'), normed), shape, position, factors);
-    layer.keys.push(rotate(multiply(layer.matrix('key'), normed), shape, position, factors));
-    layer.values.push(multiply(layer.matrix('value'), normed));
-    x = add(x, multiply(layer.matrix('attention-output'), attend(query, layer, shape)));
+    const query = rotate(product(layer.matrix('query'), normed), shape, position, factors);
+    layer.keys.push(rotate(product(layer.matrix('key'), normed), shape, position, factors));
+    layer.values.push(product(layer.matrix('value'), normed));
+    x = add(x, product(layer.matrix('attention-output'), attend(query, layer, shape)));
 
     const inner = rmsNorm(x, layer.norm('ffn-norm'), shape.normEpsilon);
-    const gate = multiply(layer.matrix('gate'), inner);
-    const up = multiply(layer.matrix('up'), inner);
+    const gate = product(layer.matrix('gate'), inner);
+    const up = product(layer.matrix('up'), inner);
     const gated = gate.map((value, index) => (value / (1 + Math.exp(-value))) * up[index]!);
-    x = add(x, multiply(layer.matrix('down'), gated));
+    x = add(x, product(layer.matrix('down'), gated));
   }
-  return multiply(head, rmsNorm(x, finalNorm, shape.normEpsilon));
+  return product(head, rmsNorm(x, finalNorm, shape.normEpsilon));
 }
 
-function multiply({ columns, rows, values }: Matrix, x: Float32Array): Float32Array {
+export function multiply({ columns, rows, values }: Matrix, x: Float32Array): Float32Array {
   const out = new Float32Array(rows);
   for (let row = 0; row < rows; row++) {
     let sum = 0;

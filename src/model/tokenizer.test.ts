@@ -1,0 +1,169 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { CORPUS } from '../../test/models/corpus.ts';
+import { writeGguf, type Entry } from '../../test/models/gguf-writer.ts';
+import { hasRealModel, readRealModel, realModelNote } from '../../test/models/real-model.ts';
+import { tinyGguf, tinyParts } from '../../test/models/tiny-gguf.ts';
+import { readGgufHeader } from './gguf.ts';
+import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+
+const tiny = createTokenizer(readGgufHeader(tinyGguf({ vocab: 1000 })));
+
+function withEntries(entries: Record<string, Entry>): () => Tokenizer {
+  const { metadata, tensors } = tinyParts();
+  return () => createTokenizer(readGgufHeader(writeGguf({ ...metadata, ...entries }, tensors)));
+}
+
+const plain = (text: string): number[] => tiny.encode(text, { parseSpecial: false });
+const pieces = (text: string, parseSpecial = false): string[] =>
+  tiny.encode(text, { parseSpecial }).map((id) => tiny.pieceText(id));
+
+describe('encoding', () => {
+  test('merges by rank, splits digits, and keeps a space with the word after it', () => {
+    expect(pieces('the then')).toEqual(['th', 'e', ' th', 'en']);
+    expect(pieces('a 12  b')).toEqual(['a', ' ', '1', '2', ' ', ' b']);
+  });
+
+  test('finds special tokens only where it is asked to', () => {
+    const end = tiny.encode('<|im_end|>', { parseSpecial: true });
+    expect(end).toHaveLength(1);
+    expect(tiny.isControl(end[0]!)).toBe(true);
+    expect(plain('<|im_end|>').some((id) => tiny.isControl(id))).toBe(false);
+    expect(pieces('it<|im_end|>it', true)).toEqual(['it', '<|im_end|>', 'it']);
+  });
+
+  test('names the index of a lone surrogate', () => {
+    expect(() => plain('ab\ud83d')).toThrow(/index 2/);
+    expect(() => plain('\udc00ab')).toThrow(
+      expect.objectContaining({ code: 'invalid_request', details: { index: 0 } }),
+    );
+    expect(plain('🧵')).toHaveLength(4);
+  });
+
+  test('takes a hundred thousand equal letters without quadratic work', () => {
+    const half = 50_000;
+    const cost = (text: string): number => {
+      const before = performance.now();
+      expect(tiny.decode(plain(text))).toBe(text);
+      return performance.now() - before;
+    };
+    cost('a'.repeat(half));
+    // Quadratic work on these would take minutes and hit the test's own limit.
+    cost('a'.repeat(2 * half));
+    cost('ab'.repeat(half));
+    cost(' '.repeat(2 * half));
+  });
+
+  test('gives the same ids for a word that it remembers', () => {
+    const words = Array.from(
+      { length: 20_000 },
+      (_, index) => `w${index.toString(26).replaceAll(/\d/g, 'q')}`,
+    );
+    const first = words.slice(0, 50).map(plain);
+    plain(words.join(' '));
+    expect(words.slice(0, 50).map(plain)).toEqual(first);
+  });
+});
+
+describe('decoding', () => {
+  test('gives back every text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), fc.boolean(), (text, parseSpecial) => {
+        expect(tiny.decode(tiny.encode(text, { parseSpecial }), { special: true })).toBe(text);
+      }),
+    );
+  });
+
+  test('leaves control tokens out unless asked, and replaces bytes that are no character', () => {
+    const ids = tiny.encode('a<|im_end|>b', { parseSpecial: true });
+    expect(tiny.decode(ids)).toBe('ab');
+    expect(tiny.decode(ids, { special: true })).toBe('a<|im_end|>b');
+    expect(tiny.decode(plain('é').slice(0, 1))).toBe('\ufffd');
+    expect(tiny.tokenBytes(plain('é')[0]!)).toEqual(Uint8Array.of(0xc3));
+  });
+
+  test('refuses an id that does not exist', () => {
+    expect(() => tiny.decode([1000])).toThrow(/no token 1000.*0 to 999/);
+  });
+});
+
+describe('what the file says about tokens', () => {
+  test('names begin and end, and ends are also known by their text', () => {
+    expect(tiny.pieceText(tiny.bosId!)).toBe('<|im_start|>');
+    expect(tiny.pieceText(tiny.eosId!)).toBe('<|im_end|>');
+    expect([...tiny.endTokens].map((id) => tiny.pieceText(id)).sort()).toEqual([
+      '<|endoftext|>',
+      '<|im_end|>',
+    ]);
+    expect(tiny.addBos).toBe(false);
+    expect(withEntries({ 'tokenizer.ggml.add_bos_token': { bool: true } })().addBos).toBe(true);
+  });
+
+  test.each<[string, Record<string, Entry>, string, RegExp]>([
+    [
+      'another tokenizer',
+      { 'tokenizer.ggml.model': { string: 'llama' } },
+      'unsupported_model',
+      /is llama; supported: gpt2/,
+    ],
+    [
+      'another pre-tokenizer',
+      { 'tokenizer.ggml.pre': { string: 'qwen2' } },
+      'unsupported_model',
+      /is qwen2; supported/,
+    ],
+    [
+      'an end beyond the vocabulary',
+      { 'tokenizer.ggml.eos_token_id': { u32: 320 } },
+      'invalid_model',
+      /eos_token_id is 320/,
+    ],
+    ['too few types', { 'tokenizer.ggml.token_type': { i32s: [1] } }, 'invalid_model', /1 entries for 320/],
+    ['no merges', { 'tokenizer.ggml.merges': { u32: 0 } }, 'invalid_model', /merges/],
+  ])('%s is refused by name', (_, entries, code, message) => {
+    expect(withEntries(entries)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
+  });
+});
+
+describe.skipIf(!hasRealModel)(`the default model's vocabulary (${realModelNote})`, () => {
+  const tokenizer = hasRealModel ? createTokenizer(readGgufHeader(readRealModel())) : tiny;
+  const golden = JSON.parse(
+    readFileSync(new URL('../../test/models/golden-tokens.json', import.meta.url), 'utf8'),
+  ) as Record<string, { plain: number[]; special: number[] }>;
+
+  test('gives every text of the corpus the recorded ids of native llama.cpp', () => {
+    expect(Object.keys(golden)).toEqual(Object.keys(CORPUS));
+    for (const [name, text] of Object.entries(CORPUS)) {
+      expect(tokenizer.encode(text, { parseSpecial: false }), name).toEqual(golden[name]!.plain);
+      expect(tokenizer.encode(text, { parseSpecial: true }), name).toEqual(golden[name]!.special);
+    }
+  });
+
+  test('gives back every text, but for the few bytes that it has no token for', () => {
+    const all = Array.from({ length: tokenizer.vocabSize }, (_, id) => tokenizer.tokenBytes(id));
+    const known = new Set(all.filter((bytes) => bytes.length === 1).map((bytes) => bytes[0]!));
+    const unknown = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => !known.has(byte));
+    expect(unknown.filter((byte) => byte < 0x80)).toEqual([4, 6, 19, 20, 22, 29]);
+    // The others are no UTF-8 at all, or begin rare planes.
+    expect(unknown.filter((byte) => byte >= 0x80 && byte < 0xc0)).toEqual([]);
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
+        const kept = new TextEncoder().encode(text).filter((byte) => known.has(byte));
+        expect(tokenizer.decode(tokenizer.encode(text, { parseSpecial: false }))).toBe(
+          new TextDecoder('utf-8', { ignoreBOM: true }).decode(kept),
+        );
+      }),
+    );
+  });
+
+  test('ends answers at <|im_end|>, <|endoftext|> and, as llama.cpp does, <reponame>', () => {
+    expect([...tokenizer.endTokens].map((id) => tokenizer.pieceText(id)).sort()).toEqual([
+      '<reponame>',
+      '<|endoftext|>',
+      '<|im_end|>',
+    ]);
+  });
+});

@@ -1,0 +1,67 @@
+/**
+ * The reference forward pass against native llama.cpp on tiny random files, so that one misreading of the format
+ * or of the arithmetic cannot hide in writer, reader, reference and kernels alike. With native's own rounding of the
+ * inputs of matrices (native-product.ts) and its cache in 32 bits, next to nothing is left between the two.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { planModel } from '../../src/model/architectures.ts';
+import { readGgufHeader } from '../../src/model/gguf.ts';
+import { compareLogits } from '../models/compare-logits.ts';
+import { seeded } from '../models/random.ts';
+import { referenceLogits } from '../models/reference-forward.ts';
+import { tinyGguf, type TinyOptions } from '../models/tiny-gguf.ts';
+import { hasNative, nativeLogits, nativeNote } from './native-llama.ts';
+import { nativeProduct } from './native-product.ts';
+
+/** Every difference between two models that a reading of the format can get wrong, one at a time and together. */
+const MODELS: Readonly<Record<string, Partial<TinyOptions>>> = {
+  'exact weights': {},
+  'half precision': { type: 'F16' },
+  Q8_0: { type: 'Q8_0' },
+  Q4_1: { type: 'Q4_1' },
+  'Q4_1 with a Q8_0 embedding, as the default model': { type: 'Q4_1', types: { embedding: 'Q8_0' } },
+  'a head of its own': { type: 'Q8_0', tied: false },
+  'heads of 64, three to a key': { hidden: 192, heads: 3, kvHeads: 1, ffn: 256, type: 'Q8_0' },
+  'heads of 128, more than the width': { headSize: 128, heads: 2, kvHeads: 2 },
+  'a key for every head': { hidden: 128, heads: 4, kvHeads: 4 },
+  'two heads to a key': { hidden: 128, heads: 4, kvHeads: 2, type: 'Q4_1' },
+  'another rotary base': { ropeBase: 100_000 },
+  'rotary factors': { ropeFactors: true },
+  'a large epsilon': { normEpsilon: 0.1 },
+  'one layer': { layers: 1 },
+  'five layers': { layers: 5, type: 'Q8_0' },
+};
+
+/** Logits this close may be in either order after 8-bit rounding. */
+const NEAR_TIE = 0.2;
+
+const folder = mkdtempSync(join(tmpdir(), 'selvedge-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe.skipIf(!hasNative)(`the reference forward pass (${nativeNote})`, () => {
+  test.each(Object.entries(MODELS))(
+    'agrees with native llama.cpp on a tiny model: %s',
+    async (_, options) => {
+      const path = join(folder, 'tiny.gguf');
+      const bytes = tinyGguf(options);
+      writeFileSync(path, bytes);
+      const plan = planModel(readGgufHeader(bytes));
+      const random = seeded(21);
+      const ids = Array.from({ length: 24 }, () => random.below(256));
+      const native = await nativeLogits(path, ids);
+
+      // Mostly about 1e-13. A value that rounds to the other side, here or on another processor, costs about 1e-4.
+      const alike = compareLogits(native, referenceLogits(plan, bytes, ids, nativeProduct), NEAR_TIE);
+      expect(alike.mean).toBeLessThan(0.0005);
+      expect(alike.argmaxMisses).toBe(0);
+
+      const exact = compareLogits(native, referenceLogits(plan, bytes, ids), NEAR_TIE);
+      const isQuantised = options.type === 'Q8_0' || options.type === 'Q4_1';
+      expect(exact.mean).toBeLessThan(isQuantised ? 0.004 : 1e-5);
+      expect(exact.argmaxMisses).toBe(0);
+    },
+  );
+});
