@@ -71,8 +71,9 @@ export function createEngine(parts: EngineParts): Engine {
   ): Promise<void> {
     const { model, conversations } = running();
     const number = ++lastRequest;
-    const queuedAt = now();
+    const arrivedAt = now();
     const prompt = preparePrompt(request, model);
+    const queuedAt = now();
     const seed = request.sampling.seed ?? parts.drawSeed();
     const { droppedMessages } = prompt;
     const promptTokens = prompt.ids.length;
@@ -107,7 +108,7 @@ export function createEngine(parts: EngineParts): Engine {
       throw error;
     } finally {
       const { hops } = breath;
-      events.emit({ type: 'request-end', request: number, outcome, ...counts, hops, ms: now() - queuedAt });
+      events.emit({ type: 'request-end', request: number, outcome, ...counts, hops, ms: now() - arrivedAt });
       events.flush();
     }
   }

@@ -160,6 +160,7 @@ function infoOf(file: ModelFile, header: GgufHeader, plan: ModelPlan): ModelInfo
     trainedContextLength: shape.contextLength,
     byteLength: file.byteLength,
     origin: file.origin,
+    isKept: file.kept,
     identity: file.identity(),
     hasChatTemplate: header.metadata.has('tokenizer.chat_template'),
   };

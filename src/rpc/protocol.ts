@@ -37,6 +37,8 @@ export interface ModelInfo {
   trainedContextLength: number;
   byteLength: number;
   origin: ModelFile['origin'];
+  /** False where the browser offers no storage: the next visit downloads again. */
+  isKept: boolean;
   /** SHA-256 root over the file's 4 MiB chunk hashes. */
   identity: string;
   hasChatTemplate: boolean;

@@ -44,6 +44,7 @@ export function createByteModel({ answer, id = 'byte-model', ...table }: ByteMod
       trainedContextLength: 1024,
       byteLength: 0,
       origin: 'local-file',
+      isKept: true,
       identity: '00',
       hasChatTemplate: true,
     },
