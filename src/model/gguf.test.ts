@@ -4,6 +4,8 @@ import { writeGguf, type Entry, type TensorToWrite } from '../../test/models/ggu
 import { seeded } from '../../test/models/random.ts';
 import { SelvedgeError } from '../errors.ts';
 import { planModel } from './architectures.ts';
+import { createChatTemplate } from './chat-template.ts';
+import { createTokenizer } from './tokenizer.ts';
 import { GgufHeaderReader, readGgufHeader } from './gguf.ts';
 
 const file = tinyGguf();
@@ -205,10 +207,22 @@ describe('a damaged file', () => {
       for (let changes = 1 + random.below(3); changes > 0; changes--) {
         copy[random.below(copy.length)]! ^= 1 << random.below(8);
       }
-      const code = codeOf(() => planModel(readGgufHeader(copy, file.length)));
+      const code = codeOf(() => {
+        const read = readGgufHeader(copy, file.length);
+        planModel(read);
+        createChatTemplate(read, createTokenizer(read));
+      });
       seen.set(code, (seen.get(code) ?? 0) + 1);
     }
     expect([...seen.keys()].sort()).toEqual(['invalid_model', 'none', 'unsupported_model']);
+  });
+
+  test('claiming forty megabytes of numbers costs no memory before they arrive', () => {
+    const claiming = patched(afterKey('tokenizer.ggml.token_type') + 8, u64(10_000_000n));
+    const before = process.memoryUsage().arrayBuffers;
+    const reader = new GgufHeaderReader(2 ** 40);
+    expect(reader.push(claiming)).toBeUndefined();
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 2 ** 20);
   });
 
   test('waits for no more than 64 MiB of header', () => {

@@ -100,6 +100,38 @@ describe('what the file says about tokens', () => {
     expect(withEntries({ 'tokenizer.ggml.add_bos_token': { bool: true } })().addBos).toBe(true);
   });
 
+  test('a stated end of any text is an end; a known end that the file calls normal is control', () => {
+    const { metadata } = tinyParts({ vocab: 320 });
+    const tokens = metadata['tokenizer.ggml.tokens'];
+    if (!tokens || !('strings' in tokens)) throw new Error('no tokens');
+    const newline = tokens.strings.indexOf('Ċ');
+    const made = withEntries({
+      'tokenizer.ggml.eos_token_id': { u32: newline },
+      'tokenizer.ggml.token_type': { i32s: tokens.strings.map(() => 1) },
+    })();
+    expect(made.endTokens.has(newline)).toBe(true);
+    expect(made.isControl(newline)).toBe(false);
+    const known = tokens.strings.indexOf('<|im_end|>');
+    expect(made.endTokens.has(known)).toBe(true);
+    expect(made.isControl(known)).toBe(true);
+    expect(made.isControl(tokens.strings.indexOf('<|im_start|>'))).toBe(false);
+  });
+
+  test('an end that is finer than another takes its place', () => {
+    const ends = (...names: string[]): string[] => {
+      const { metadata } = tinyParts({ vocab: 320 });
+      const tokens = metadata['tokenizer.ggml.tokens'];
+      if (!tokens || !('strings' in tokens)) throw new Error('no tokens');
+      const strings = tokens.strings.map((text, id) => names[id - 300] ?? text);
+      const made = withEntries({ 'tokenizer.ggml.tokens': { strings } })();
+      return names.filter((name) => made.endTokens.has(strings.indexOf(name)));
+    };
+    expect(ends('<|end|>', '<|call|>')).toEqual(['<|end|>', '<|call|>']);
+    expect(ends('<|end|>', '<|call|>', '<|return|>')).toEqual(['<|call|>', '<|return|>']);
+    expect(ends('</s>', '<|tool_response>')).toEqual(['<|tool_response>']);
+    expect(ends('<fim-pad>', '<PAD>', '<|file_sep|>')).toEqual(['<fim-pad>', '<|file_sep|>']);
+  });
+
   test.each<[string, Record<string, Entry>, string, RegExp]>([
     [
       'another tokenizer',

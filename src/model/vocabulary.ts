@@ -43,6 +43,8 @@ const FILL_TEXTS: readonly (readonly [key: string, texts: readonly string[]])[] 
   ['fim_sep', ['<|file_sep|>']],
 ];
 
+const KNOWN_TEXTS: ReadonlySet<string> = new Set([...END_TEXTS, ...FILL_TEXTS.flatMap(([, texts]) => texts)]);
+
 export interface Vocabulary {
   size: number;
   /** Token by text; of equal texts the last. */
@@ -75,8 +77,8 @@ export function readVocabulary(metadata: Metadata): Vocabulary {
   const types = readTypes(metadata, texts.length);
   const specialId = (name: string): number | undefined => readSpecialId(metadata, name, texts.length);
   const endTokens = findEnds(ids, specialId);
-  // An end is never text, whatever the file says.
-  for (const id of endTokens) types[id] = CONTROL;
+  // A known end is never text, whatever the file says.
+  for (const id of endTokens) if (KNOWN_TEXTS.has(texts[id]!)) types[id] = CONTROL;
   const isControl = (id: number): boolean => types[id] === CONTROL || types[id] === UNKNOWN;
   const text = (id: number): string => {
     const found = texts[id];
