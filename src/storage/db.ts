@@ -15,7 +15,7 @@ let connection: Promise<IDBDatabase> | undefined;
 
 /** Whether IndexedDB can be had at all: it is missing or refuses in some private modes. */
 export async function hasDatabase(): Promise<boolean> {
-  if (!('indexedDB' in globalThis)) return false;
+  if (!(globalThis.indexedDB as IDBFactory | undefined)) return false;
   return connect().then(
     () => true,
     () => false,

@@ -10,12 +10,17 @@ export async function checkRoom(id: string, neededBytes: number): Promise<void> 
   if (available !== undefined && neededBytes > available) throw storageFull(id, neededBytes, available);
 }
 
-export async function fullWhileWriting(
+/**
+ * The disk filled up although the estimate, which browsers round or invent, had promised room: what did fit is the
+ * best number there is.
+ */
+export function fullWhileWriting(
   id: string,
   neededBytes: number,
+  writtenBytes: number,
   cause: unknown,
-): Promise<SelvedgeError> {
-  return storageFull(id, neededBytes, (await availableBytes()) ?? 0, cause);
+): SelvedgeError {
+  return storageFull(id, neededBytes, writtenBytes, cause);
 }
 
 export function isQuotaError(error: unknown): boolean {
@@ -37,7 +42,7 @@ function storageFull(
 ): SelvedgeError {
   return new SelvedgeError(
     'storage_full',
-    `Model '${id}' needs ${megabytes(neededBytes)} more of storage, this browser allows ` +
+    `Model '${id}' needs ${megabytes(neededBytes)} of storage, this browser allows ` +
       `${megabytes(availableBytes)}. Delete a stored model, free disk space or choose a smaller model.`,
     { details: { neededBytes, availableBytes }, ...(cause === undefined ? {} : { cause }) },
   );

@@ -4,7 +4,7 @@
  * and handles given back, however it ends.
  */
 import { SelvedgeError, assert } from '../errors.ts';
-import { bytesInChunks, chunkRange, equalBytes, hashOf, rootOf, toHex } from './chunks.ts';
+import { chunkRange, equalBytes, hashOf, rootOf, toHex } from './chunks.ts';
 import { ChunkKeeper } from './chunk-keeper.ts';
 import { downloadRest, fetchRange } from './download.ts';
 import type { Connection, RemoteFile } from './download.ts';
@@ -14,7 +14,7 @@ import type { Release } from './locks.ts';
 import type { ChunkFile, Medium } from './medium.ts';
 import type { LoadPhase, ModelFile, OpenOptions } from './model-file.ts';
 import { createMeter } from './progress.ts';
-import { isComplete, storedChunks } from './record.ts';
+import { isComplete, storedBytes, storedChunks } from './record.ts';
 import type { ModelRecord } from './record.ts';
 import { putRecord, removeRecord } from './records.ts';
 import { fullWhileWriting, isQuotaError } from './room.ts';
@@ -136,7 +136,7 @@ export class UrlFile implements ModelFile {
   async *#arrivingPieces(connection: Connection): AsyncGenerator<Piece, void, undefined> {
     const { remote, options } = this.#parts;
     const firstIndex = storedChunks(this.#record);
-    let offset = bytesInChunks(firstIndex, this.byteLength);
+    let offset = storedBytes(this.#record);
     const keeper = new ChunkKeeper(firstIndex, this.#record.hashes, async (index, bytes, hashes) => {
       await this.#place?.file.write(index, bytes);
       await this.#save({ ...this.#record, hashes });
@@ -197,10 +197,9 @@ export class UrlFile implements ModelFile {
   }
 
   async #giveUpStoring(cause: unknown): Promise<SelvedgeError> {
-    const neededBytes = this.byteLength - bytesInChunks(storedChunks(this.#record), this.byteLength);
-    const error = await fullWhileWriting(this.id, neededBytes, cause);
+    const writtenBytes = storedBytes(this.#record);
     await this.#forget();
-    return error;
+    return fullWhileWriting(this.id, this.byteLength, writtenBytes, cause);
   }
 
   /** Nothing of the file is to be trusted: the record goes first, then the bytes, when the file is closed. */
