@@ -12,10 +12,11 @@ import { root } from '../../scripts/lib/paths.mjs';
 import { isolationHeaders, serveFolders } from '../../scripts/lib/static-server.mjs';
 import { freshFolder, hasModel, installInto, modelUrl, packLibrary } from './pack.ts';
 
-const folder = freshFolder('consumers');
-const app = join(folder, 'app');
 const vite = join(root, 'node_modules/vite/bin/vite.js');
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
+// Made in beforeAll: Playwright also loads this file where it only lists the tests.
+let folder: string;
+let app: string;
 let files: string[];
 
 const appCode = `
@@ -42,6 +43,8 @@ try {
 const page = (script: string) => `<!doctype html><title>consumer</title><p id="answer"></p>${script}`;
 
 test.beforeAll(() => {
+  folder = freshFolder('consumers');
+  app = join(folder, 'app');
   const packed = packLibrary(folder);
   files = packed.files;
   installInto(app, packed.tarball);

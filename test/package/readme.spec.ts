@@ -13,10 +13,12 @@ import { freshFolder, hasModel } from './pack.ts';
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const snippets = [...readme.matchAll(/^```ts executable\n(.*?)^```$/gms)].map((match) => match[1] ?? '');
-const folder = freshFolder('readme');
+// Made in beforeAll: Playwright also loads this file where it only lists the tests.
+let folder: string;
 let server: Awaited<ReturnType<typeof serveFolders>>;
 
 test.beforeAll(async () => {
+  folder = freshFolder('readme');
   cpSync(join(root, 'dist/lib'), join(folder, 'lib'), { recursive: true });
   cpSync(join(root, 'dist/workers'), join(folder, 'workers'), { recursive: true });
   mkdirSync(join(folder, 'snippets'));
