@@ -64,8 +64,14 @@ export class Sha256 {
       w[i] = (w[i - 16]! + s0 + w[i - 7]! + s1) | 0;
     }
     const state = this.#state;
-    let [a, b, c, d] = [state[0]!, state[1]!, state[2]!, state[3]!];
-    let [e, f, g, h] = [state[4]!, state[5]!, state[6]!, state[7]!];
+    let a = state[0]!;
+    let b = state[1]!;
+    let c = state[2]!;
+    let d = state[3]!;
+    let e = state[4]!;
+    let f = state[5]!;
+    let g = state[6]!;
+    let h = state[7]!;
     for (let i = 0; i < 64; i++) {
       const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
       const t1 = (h + s1 + ((e & f) ^ (~e & g)) + ROUNDS[i]! + w[i]!) | 0;
@@ -80,9 +86,14 @@ export class Sha256 {
       b = a;
       a = (t1 + t2) | 0;
     }
-    [a, b, c, d, e, f, g, h].forEach((word, index) => {
-      state[index] = state[index]! + word;
-    });
+    state[0] = state[0]! + a;
+    state[1] = state[1]! + b;
+    state[2] = state[2]! + c;
+    state[3] = state[3]! + d;
+    state[4] = state[4]! + e;
+    state[5] = state[5]! + f;
+    state[6] = state[6]! + g;
+    state[7] = state[7]! + h;
   }
 }
 
