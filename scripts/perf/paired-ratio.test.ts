@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-// @ts-expect-error -- plain JavaScript, shared with scripts that run before anything is installed
 import { median, pairedRatio } from './paired-ratio.mjs';
 
 describe('pairedRatio', () => {

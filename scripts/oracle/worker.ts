@@ -1,0 +1,74 @@
+/**
+ * selvedge's side of the oracle: a worker that opens a session of the real kernels on a model file and answers
+ * with the logits after every position of the sequences it is given. It names session internals that no
+ * application can reach, because logits do not cross the public boundary.
+ */
+import type { Session, SessionOptions } from '../../src/backend/session.ts';
+import { createWasmSink, runKernelThread, THREAD_NAME } from '../../src/backend/wasm/session.ts';
+import { planModel } from '../../src/model/architectures.ts';
+import { readGgufHeader } from '../../src/model/gguf.ts';
+
+declare const self: DedicatedWorkerGlobalScope;
+
+export interface OracleRequest {
+  url: string;
+  options: SessionOptions;
+  sequences: number[][];
+}
+
+if (self.name === THREAD_NAME) runKernelThread(self);
+else {
+  self.addEventListener('message', ({ data }: MessageEvent<OracleRequest>) => {
+    answer(data).then(
+      (result) => self.postMessage({ result }),
+      (error: unknown) => self.postMessage({ error: String(error) }),
+    );
+  });
+}
+
+/** One array for each sequence: position after position, vocabSize logits each. */
+async function answer({ url, options, sequences }: OracleRequest): Promise<Float32Array[]> {
+  const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
+  const header = readGgufHeader(bytes);
+  const sink = await createWasmSink(planModel(header), options);
+  sink.write(header.dataOffset, bytes.subarray(header.dataOffset));
+  const session = await sink.finish();
+  try {
+    const answers: Float32Array[] = [];
+    for (const ids of sequences) answers.push(await logitsOf(session, ids));
+    return answers;
+  } finally {
+    session.dispose();
+  }
+}
+
+async function logitsOf(session: Session, ids: number[]): Promise<Float32Array> {
+  const { maxBatch } = session.info();
+  const cache = session.createCache();
+  const rows: Float32Array[] = [];
+  for (let start = 0; start < ids.length; start += maxBatch) {
+    const block = ids.slice(start, start + maxBatch);
+    const requests = block.map((_, row) => ({ row, sampling: greedy }));
+    await session.step(block, cache, requests);
+    rows.push(...block.map((_, row) => session.logits(row)));
+  }
+  cache.dispose();
+  const vocabSize = rows[0]?.length ?? 0;
+  const joined = new Float32Array(rows.length * vocabSize);
+  rows.forEach((row, i) => joined.set(row, i * vocabSize));
+  return joined;
+}
+
+const greedy = {
+  repetitionPenalty: 1,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  seed: 0,
+  choice: 0,
+  statistics: false,
+  topCount: 0,
+};
