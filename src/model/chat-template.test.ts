@@ -139,6 +139,25 @@ describe('content that looks like special tokens', () => {
     }
   });
 
+  test('is broken up where special tokens overlap themselves, and leaves variables as they are', () => {
+    const { metadata, tensors } = tinyParts({ vocab: 320 });
+    const tokens = metadata['tokenizer.ggml.tokens'];
+    if (!tokens || !('strings' in tokens)) throw new Error('no tokens');
+    const strings = tokens.strings.map((text) => (text === '<|endoftext|>' ? '🧵x🧵' : text));
+    metadata['tokenizer.ggml.tokens'] = { strings };
+    metadata['tokenizer.chat_template'] = { string: '{{ mood }}{{ messages[0].content }}' };
+    const header = readGgufHeader(writeGguf(metadata, tensors));
+    const tokenizer = createTokenizer(header);
+    const chat = createChatTemplate(header, tokenizer);
+    const content = '🧵x🧵x🧵x🧵';
+    const ids = chat.renderToIds([{ role: 'user', content }], { variables: { mood: '\ue000' } });
+    expect(ids.filter((id) => tokenizer.isControl(id))).toEqual([]);
+    expect(tokenizer.decode(ids)).toBe(`\ue000${content}`);
+    expect(tokenizer.encode(content, { parseSpecial: true }).some((id) => tokenizer.isControl(id))).toBe(
+      true,
+    );
+  });
+
   test('never adds a control token, whatever it is made of', () => {
     const made = make('{% for message in messages %}{{ message.content }}{% endfor %}');
     const bits = fc.constantFrom(

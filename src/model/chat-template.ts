@@ -48,7 +48,10 @@ export function createChatTemplate(header: GgufHeader, tokenizer: Tokenizer): Ch
   ): { text: string; guard: SpecialGuard } => {
     parsed ??= parseTemplate(source);
     const plain = messages.map(toTemplate);
-    const guard = new SpecialGuard(tokenizer.specialTexts, [source, JSON.stringify(plain)]);
+    const guard = new SpecialGuard(tokenizer.specialTexts, [
+      source,
+      JSON.stringify([plain, options.variables]),
+    ]);
     const guarded = plain.map(({ role, ...fields }) => ({ role, ...(guard.protectDeep(fields) as object) }));
     return { text: run(parsed, variablesOf(tokenizer, guarded, options)), guard };
   };

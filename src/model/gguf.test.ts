@@ -71,15 +71,19 @@ describe('a valid header', () => {
 
   test('is the same whatever the sizes of the pieces', () => {
     const random = seeded(5);
+    // Larger than the first buffer of the reader.
+    const large = tinyGguf({ vocab: 4000, hidden: 32, heads: 1 });
+    const whole = readGgufHeader(large);
+    expect(whole.dataOffset).toBeGreaterThan(80_000);
     for (const largest of [1, 2, 13, 1000, 100_000]) {
-      const reader = new GgufHeaderReader(file.length);
+      const reader = new GgufHeaderReader(large.length);
       let found: ReturnType<GgufHeaderReader['push']>;
       for (let at = 0; !found;) {
         const size = 1 + random.below(largest);
-        found = reader.push(file.subarray(at, at + size));
+        found = reader.push(large.subarray(at, at + size));
         at += size;
       }
-      expect(found).toEqual(header);
+      expect(found).toEqual(whole);
     }
   });
 
@@ -109,6 +113,7 @@ describe('a valid header', () => {
 
 describe('a damaged file', () => {
   test('truncated at any of 50 places is invalid_model', () => {
+    expect(codeOf(() => readGgufHeader(file.subarray(0, -1)))).toBe('invalid_model');
     for (let place = 0; place < 50; place++) {
       const length = Math.floor((place * file.length) / 50);
       expect(
@@ -227,7 +232,7 @@ describe('a damaged file', () => {
 
   test('waits for no more than 64 MiB of header', () => {
     const huge = patched(afterKey('tokenizer.ggml.token_type') + 8, u64(40_000_000n));
-    expect(codeOf(() => readGgufHeader(huge, 2 ** 40))).toBe('invalid_model');
+    expect(messageOf(() => readGgufHeader(huge, 2 ** 40))).toMatch(/token_type is 40000000 .*room for/);
   });
 });
 
@@ -254,6 +259,19 @@ describe('the plan of a model', () => {
       type: 'F32',
       columns: 96,
       rows: 64,
+    });
+  });
+
+  test('has the defaults of ggml for what the file does not say', () => {
+    const { metadata, tensors } = tinyParts({ heads: 2, kvHeads: 2, ropeBase: 500 });
+    for (const key of ['rope.freq_base', 'attention.head_count_kv', 'attention.key_length', 'vocab_size']) {
+      delete metadata[`llama.${key}`];
+    }
+    expect(planModel(readGgufHeader(writeGguf(metadata, tensors))).shape).toMatchObject({
+      kvHeadCount: 2,
+      headSize: 32,
+      vocabSize: 320,
+      rope: { base: 10_000 },
     });
   });
 

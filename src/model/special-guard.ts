@@ -25,8 +25,10 @@ export class SpecialGuard {
   protect(content: string): string {
     let marked = content;
     for (const special of this.#specials) {
-      if (special.length > 1)
-        marked = marked.replaceAll(special, special[0]! + this.#mark + special.slice(1));
+      const [first = ''] = special;
+      const broken = first + this.#mark + special.slice(first.length);
+      // Again where occurrences overlap. A single character cannot be broken.
+      while (first !== special && marked.includes(special)) marked = marked.replaceAll(special, broken);
     }
     const before = this.#specials.some((special) => beginsInside(content, special)) ? this.#mark : '';
     const after = this.#specials.some((special) => endsInside(content, special)) ? this.#mark : '';

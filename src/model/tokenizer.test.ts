@@ -33,6 +33,20 @@ describe('encoding', () => {
     expect(pieces('it<|im_end|>it', true)).toEqual(['it', '<|im_end|>', 'it']);
   });
 
+  test('finds the longest special token first', () => {
+    const { metadata } = tinyParts({ vocab: 320 });
+    const tokens = metadata['tokenizer.ggml.tokens'];
+    if (!tokens || !('strings' in tokens)) throw new Error('no tokens');
+    const strings = tokens.strings.map((text) => (text === '<|endoftext|>' ? 'e <|im_end|> e' : text));
+    for (const order of [strings, strings.toReversed()]) {
+      const entries = { strings: order };
+      const types = { i32s: order.map((text) => (text.includes('<|im') ? 3 : 1)) };
+      const made = withEntries({ 'tokenizer.ggml.tokens': entries, 'tokenizer.ggml.token_type': types })();
+      const ids = made.encode('<|im_end|>e <|im_end|> e', { parseSpecial: true });
+      expect(ids.map((id) => made.pieceText(id))).toEqual(['<|im_end|>', 'e <|im_end|> e']);
+    }
+  });
+
   test('names the index of a lone surrogate', () => {
     expect(() => plain('ab\ud83d')).toThrow(/index 2/);
     expect(() => plain('\udc00ab')).toThrow(
