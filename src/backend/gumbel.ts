@@ -18,10 +18,23 @@ export function setNoiseKey(key: NoiseKey, seed: number, choice: number, positio
   key.second = mix(mix(mix(seed ^ 0x85ebca6b) ^ position) + Math.imul(choice, 0xc2b2ae35));
 }
 
-/** The 32 random bits of a token, as a signed integer. For one key they differ between any two tokens. */
+/**
+ * The 32 random bits of a token, as a signed integer. The first four come from a word that eight neighbours share,
+ * each with a digit of its own: one look at the word tells which of the eight can have large noise at all.
+ */
 export function noiseBits(key: NoiseKey, id: number): number {
-  let x = Math.imul(id ^ key.first, 0xed5ad4bb);
-  x = Math.imul(x ^ (x >>> 17) ^ key.second, 0xac4c1b51);
+  const digit = sharedDigits(key, id >>> 3) >>> ((id & 7) << 2);
+  return (digit << 28) | (scramble(id, key.first, key.second) >>> 4);
+}
+
+/** Eight hexadecimal digits, lowest first: the leading four bits of tokens 8 * group to 8 * group + 7. */
+export function sharedDigits(key: NoiseKey, group: number): number {
+  return scramble(group, key.second, key.first);
+}
+
+function scramble(value: number, first: number, second: number): number {
+  let x = Math.imul(value ^ first, 0xed5ad4bb);
+  x = Math.imul(x ^ (x >>> 17) ^ second, 0xac4c1b51);
   x = Math.imul(x ^ (x >>> 11), 0x31848bab);
   return x ^ (x >>> 14);
 }
@@ -36,6 +49,9 @@ export function gumbelOf(bits: number): number {
  * -log u >= 1 - u, so the noise is below (i + 1) log 2. The slack covers rounding.
  */
 export const gumbelBounds = Float64Array.from({ length: 33 }, (_, i) => (i + 1) * Math.LN2 + 1e-9);
+
+/** The noise of a token whose shared digit is not 15 stays below. */
+export const commonGumbel = gumbelBounds[3]!;
 
 /** The noise of no token exceeds it. */
 export const largestGumbel = gumbelBounds[32]!;

@@ -10,7 +10,15 @@ import { assert } from '../errors.ts';
 import { Candidates } from './candidates.ts';
 import { addStatistics, distanceBelow } from './distribution.ts';
 import { expOfNegative, naturalLog } from './exact-math.ts';
-import { gumbelBounds, gumbelOf, largestGumbel, noiseBits, setNoiseKey } from './gumbel.ts';
+import {
+  commonGumbel,
+  gumbelBounds,
+  gumbelOf,
+  largestGumbel,
+  noiseBits,
+  setNoiseKey,
+  sharedDigits,
+} from './gumbel.ts';
 import type { NoiseKey } from './gumbel.ts';
 import type { Pick, Sampling } from './session.ts';
 
@@ -86,23 +94,32 @@ function indexOfLargest(logits: Float32Array): number {
 
 /**
  * The token with the largest sum of noise and `(logit - largest) * scale`, among those whose scaled logit is at
- * least `floor`. The best token goes first, so that nearly all others are out before their noise is computed.
+ * least `floor`. The best token goes first, so that nearly all others are out after one comparison: a token below
+ * `fence` needs large noise, which its shared digit rules out fifteen times in sixteen.
  */
 function largestSum(logits: Float32Array, best: number, scale: number, floor: number, key: NoiseKey): number {
   const largest = logits[best]!;
+  const fenceOf = (sum: number): number => largest + (sum - commonGumbel) / scale;
   let winner = best;
   let sum = gumbelOf(noiseBits(key, best));
-  let lowest = Math.max(floor, sum - largestGumbel);
-  for (let id = 0; id < logits.length; id++) {
-    const scaled = distanceBelow(largest, logits[id]!) * scale;
-    if (!(scaled >= lowest)) continue;
-    const bits = noiseBits(key, id);
-    if (scaled + gumbelBounds[Math.clz32(~bits)]! < sum) continue;
-    const candidate = scaled + gumbelOf(bits);
-    if (candidate < sum || (candidate === sum && id >= winner)) continue;
-    winner = id;
-    sum = candidate;
-    lowest = Math.max(floor, sum - largestGumbel);
+  let fence = fenceOf(sum);
+  for (let start = 0; start < logits.length; start += 8) {
+    const digits = sharedDigits(key, start >>> 3);
+    let large = digits & (digits >>> 1) & (digits >>> 2) & (digits >>> 3) & 0x11111111;
+    const end = Math.min(start + 8, logits.length);
+    for (let id = start; id < end; id++, large >>>= 4) {
+      const logit = logits[id]!;
+      if (!(logit >= fence) && (large & 1) === 0) continue;
+      const scaled = distanceBelow(largest, logit) * scale;
+      if (!(scaled >= floor) || scaled + largestGumbel < sum) continue;
+      const bits = noiseBits(key, id);
+      if (scaled + gumbelBounds[Math.clz32(~bits)]! < sum) continue;
+      const candidate = scaled + gumbelOf(bits);
+      if (candidate < sum || (candidate === sum && id >= winner)) continue;
+      winner = id;
+      sum = candidate;
+      fence = fenceOf(sum);
+    }
   }
   return winner;
 }
