@@ -3,7 +3,8 @@
  */
 export { createClient } from './client/client.ts';
 export type { Client } from './client/client.ts';
-export type { ClientOptions, LoadProgress, ModelAddress } from './client/options.ts';
+export type { ClientOptions, ModelAddress } from './client/options.ts';
+export type { LoadProgress } from './rpc/load-watch.ts';
 export type { CompletionStream } from './client/completion-stream.ts';
 export type {
   ChatCompletion,

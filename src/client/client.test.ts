@@ -1,5 +1,5 @@
-import { afterEach, expect, test } from 'vitest';
-import { createByteModel, textIds } from '../../test/fakes/byte-model.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { textIds } from '../../test/fakes/byte-model.ts';
 import { openClient } from '../../test/fakes/client.ts';
 import type { FakeClient } from '../../test/fakes/client.ts';
 import { startInProcess } from '../../test/fakes/in-process.ts';
@@ -10,6 +10,7 @@ import type { ChatCompletionChunk } from './types.ts';
 const opened: FakeClient[] = [];
 afterEach(() => {
   for (const { client } of opened.splice(0)) client.close();
+  vi.unstubAllGlobals();
 });
 
 async function open(...parameters: Parameters<typeof openClient>): Promise<FakeClient> {
@@ -313,19 +314,17 @@ test('listeners get their events until they leave, and a broken one hurts nobody
   const { client, process } = await open({ answer: () => textIds('ok') });
   const ends: number[] = [];
   const reported: unknown[] = [];
-  Object.assign(globalThis, { reportError: (error: unknown) => reported.push(error) });
+  vi.stubGlobal('reportError', (error: unknown) => reported.push(error));
   const offBroken = client.on('request-end', () => {
     throw new Error('broken listener');
   });
   const off = client.on('request-end', ({ predictedTokens }) => ends.push(predictedTokens));
   await client.chat.completions.create({ messages });
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  expect(ends).toEqual([3]);
+  await vi.waitFor(() => expect(ends).toEqual([3]));
   expect(reported).toHaveLength(1);
   off();
   offBroken();
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  expect(process.engine.events.watched).toBe(false);
+  await vi.waitFor(() => expect(process.engine.events.watched).toBe(false));
   await client.chat.completions.create({ messages });
   expect(ends).toEqual([3]);
   expect((await client.recentEvents()).map(({ type }) => type)).toContain('load-end');
@@ -355,14 +354,12 @@ test('a load that fails ends the worker and rejects with its code', async () => 
 });
 
 test('progress arrives, and a load can be aborted', async () => {
-  const model = createByteModel();
   const process = startInProcess({
-    async loadModel({ source }, { signal, onProgress }) {
-      onProgress?.({ phase: 'read', loadedBytes: 1, totalBytes: 2, bytesPerSecond: 0 });
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      signal?.throwIfAborted();
-      return { ...model, info: { ...model.info, id: source.id } };
-    },
+    loadModel: (_request, { signal, onProgress }) =>
+      new Promise((_, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason));
+        onProgress?.({ phase: 'read', loadedBytes: 1, totalBytes: 2, bytesPerSecond: 0 });
+      }),
   });
   const controller = new AbortController();
   const creating = createClient({

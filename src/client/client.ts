@@ -86,7 +86,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const spawned = worker ? { worker, scriptUrl: undefined } : spawnWorker(workerUrl);
   const connection = await connect(spawned.worker, { scriptUrl: spawned.scriptUrl, signal });
   try {
-    const info = await connection.load(load, { signal, ...(onProgress ? { onProgress } : {}) });
+    const info = await connection.load(load, { signal, onProgress });
     return clientOf(connection, info);
   } catch (error) {
     connection.close(closedError());

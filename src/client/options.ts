@@ -4,11 +4,10 @@
  */
 import { SelvedgeError } from '../errors.ts';
 import type { WorkerLike } from '../rpc/connect.ts';
-import type { LoadMessage, LoadRequest } from '../rpc/protocol.ts';
+import type { LoadProgress } from '../rpc/load-watch.ts';
+import type { LoadRequest } from '../rpc/protocol.ts';
 import { invalid, isAbsent, isRecord, readChoice, readNumber, refuseUnknown, show } from './checks.ts';
 import type { Outside } from './checks.ts';
-
-export type LoadProgress = LoadMessage['progress'];
 
 export interface ModelAddress {
   url: string;

@@ -202,6 +202,7 @@ test('penalties count the output of one choice only', async () => {
   const request = ask('hi', { sampling, maxTokens: 40, topLogprobs: 0 });
   const alone = bytesOf(await answer(engine, request));
   const both = bytesOf(await answer(engine, { ...request, choiceCount: 2 }));
+  expect(new Set(alone).size).toBe(40);
   expect(both).toEqual([...alone, ...alone]);
 });
 

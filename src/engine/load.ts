@@ -4,7 +4,7 @@
  * weights are fetched or memory is taken. On any error nothing stays allocated.
  */
 import type { ModelPlan, Session, SessionOptions, WeightSink } from '../backend/session.ts';
-import { createWasmSink } from '../backend/wasm/session.ts';
+import { createWasmSink } from '../backend/wasm/index.ts';
 import { planModel } from '../model/architectures.ts';
 import { createChatTemplate } from '../model/chat-template.ts';
 import type { ChatTemplate, TemplateMessage } from '../model/chat-template.ts';

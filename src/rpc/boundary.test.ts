@@ -252,7 +252,6 @@ test('load progress arrives in order before the load resolves', async () => {
         for (const loadedBytes of [1, 2, 3]) {
           onProgress?.({ phase: 'download', loadedBytes, totalBytes: 3, bytesPerSecond: 0 });
         }
-        await new Promise((resolve) => setTimeout(resolve, 5));
         return model;
       },
     },
@@ -276,11 +275,10 @@ test('aborting a load rejects at once and tells the engine', async () => {
   );
   const controller = new AbortController();
   const load = connection.load(LOAD, { signal: controller.signal });
-  await settle();
+  await vi.waitFor(() => expect(heard).toBeDefined());
   controller.abort('enough');
   await expect(load).rejects.toBe('enough');
-  await settle();
-  expect(heard?.aborted).toBe(true);
+  await vi.waitFor(() => expect(heard?.aborted).toBe(true));
 });
 
 test('events are posted only while somebody watches', async () => {
@@ -289,7 +287,7 @@ test('events are posted only while somebody watches', async () => {
   const types: string[] = [];
   const stop = connection.watch((events) => types.push(...events.map(({ type }) => type)));
   await readAll(connection.generate(ask('hi'), undefined));
-  await settle();
+  await vi.waitFor(() => expect(types).toContain('request-end'));
   expect(types).toEqual([
     'request-queued',
     'request-start',
@@ -301,8 +299,7 @@ test('events are posted only while somebody watches', async () => {
     'request-end',
   ]);
   stop();
-  await settle();
-  expect(engine.events.watched).toBe(false);
+  await vi.waitFor(() => expect(engine.events.watched).toBe(false));
   await readAll(connection.generate(ask('hi'), undefined));
   expect(types).toHaveLength(8);
 });

@@ -15,10 +15,11 @@ import type {
   EngineInfo,
   EventsMessage,
   GenerateRequest,
-  LoadMessage,
   LoadRequest,
   PortRequest,
 } from './protocol.ts';
+import { watchLoad } from './load-watch.ts';
+import type { LoadProgress } from './load-watch.ts';
 import { explainScriptFailure } from './script-probe.ts';
 import { fromWire, isWireFailure } from './wire.ts';
 
@@ -44,7 +45,10 @@ export interface Connection {
   readonly calls: EngineCalls;
   load(
     request: LoadRequest,
-    options: { signal?: AbortSignal | undefined; onProgress?: (message: LoadMessage['progress']) => void },
+    options: {
+      signal?: AbortSignal | undefined;
+      onProgress?: ((progress: LoadProgress) => void) | undefined;
+    },
   ): Promise<EngineInfo>;
   generate(request: Omit<GenerateRequest, 'cancelFlag'>, signal: AbortSignal | undefined): GenerationStream;
   /** Returns what ends it. */
@@ -140,22 +144,13 @@ function createConnection(remote: Remote<EngineApi>, life: Life): Connection {
       deleteModel: (id) => call(() => remote.deleteModel(id)),
       recentEvents: () => call(() => remote.recentEvents()),
     },
-    async load(request, { signal, onProgress }) {
-      signal?.throwIfAborted();
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = ({ data }: MessageEvent<LoadMessage>) => onProgress?.(data.progress);
-      const cancel = (): void => port1.postMessage({ type: 'cancel' } satisfies PortRequest);
-      signal?.addEventListener('abort', cancel, { once: true });
-      try {
-        return await abortable(
-          call(() => remote.load(request, transfer(port2, [port2]))),
-          signal,
-        );
-      } finally {
-        signal?.removeEventListener('abort', cancel);
-        port1.close();
-      }
-    },
+    load: (request, { signal, onProgress }) =>
+      watchLoad({
+        signal,
+        onProgress,
+        ended: life.ended,
+        start: (port) => call(() => remote.load(request, transfer(port, [port]))),
+      }),
     generate: (request, signal) =>
       openStream({
         request,
@@ -177,16 +172,6 @@ function createConnection(remote: Remote<EngineApi>, life: Life): Connection {
     },
     close: (error) => life.end(error),
   };
-}
-
-/** Rejects with the caller's reason at once, whatever the call does. */
-function abortable<T>(call: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return call;
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    call.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 function crash(what: string, fix: string): SelvedgeError {

@@ -23,14 +23,12 @@ function createApi(engine: Engine): EngineApi {
     },
     async load(request, port) {
       const { signal } = cancellation(port);
-      try {
-        return await engine.load(request, {
-          signal,
-          onProgress: (progress) => port.postMessage({ type: 'progress', progress } satisfies LoadMessage),
-        });
-      } finally {
-        port.close();
-      }
+      const post = (message: LoadMessage): void => port.postMessage(message);
+      engine
+        .load(request, { signal, onProgress: (progress) => post({ type: 'progress', progress }) })
+        .then((info) => post({ type: 'loaded', info }))
+        .catch((error: unknown) => post({ type: 'error', error: toWire(error) }))
+        .finally(() => port.close());
     },
     async generate(request, port) {
       const { signal } = cancellation(port);

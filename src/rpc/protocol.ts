@@ -135,7 +135,10 @@ export type GenerationMessage =
   | { type: 'end'; deltas: ChoiceDelta[]; timings: GenerationTimings }
   | { type: 'error'; error: WireFailure };
 
-export type LoadMessage = { type: 'progress'; progress: LoadProgress };
+export type LoadMessage =
+  | { type: 'progress'; progress: LoadProgress }
+  | { type: 'loaded'; info: EngineInfo }
+  | { type: 'error'; error: WireFailure };
 
 /** Page to worker, on the port of a generation or a load. */
 export type PortRequest = { type: 'cancel' };
@@ -188,8 +191,8 @@ export interface EventsMessage {
 export interface EngineApi {
   /** Answers once the worker holds the lock `lifeLock` (where there are locks): it is released when the worker dies. */
   hello(lifeLock: string): Promise<{ protocol: number }>;
-  load(request: LoadRequest, port: MessagePort): Promise<EngineInfo>;
-  /** Only starts it: all that follows, errors included, comes on the port. */
+  /** Only starts it, as `generate` does: all that follows, errors included, comes on the port. */
+  load(request: LoadRequest, port: MessagePort): Promise<void>;
   generate(request: GenerateRequest, port: MessagePort): Promise<void>;
   tokenize(text: string, parseSpecial: boolean): Promise<number[]>;
   detokenize(ids: number[]): Promise<string>;

@@ -5,7 +5,7 @@
 import type { LoadedModel } from '../../src/engine/loaded-model.ts';
 import { TextStream } from '../../src/model/text-stream.ts';
 import type { Tokenizer } from '../../src/model/tokenizer.ts';
-import { certain, createTableSession } from './table-session.ts';
+import { certain, createTableSession, noise } from './table-session.ts';
 import type { TableOptions, TableSession } from './table-session.ts';
 
 export const START = 256;
@@ -18,7 +18,7 @@ export const VOCAB_SIZE = FIRST_WORD + WORDS.length;
 const utf8 = new TextEncoder();
 
 export interface ByteModelOptions extends Omit<TableOptions, 'vocabSize' | 'logits'> {
-  /** The answer's tokens for a rendered prompt. Default: the table's noise, which never ends by itself. */
+  /** The answer's tokens for a rendered prompt. Default: noise that never ends by itself. */
   answer?: (prompt: string) => number[];
   id?: string;
 }
@@ -32,7 +32,7 @@ export function createByteModel({ answer, id = 'byte-model', ...table }: ByteMod
   const session = createTableSession({
     ...table,
     vocabSize: VOCAB_SIZE,
-    ...(answer ? { logits: (ids) => certain(nextOf(ids, answer, tokenizer), VOCAB_SIZE) } : {}),
+    logits: answer ? (ids) => certain(nextOf(ids, answer, tokenizer), VOCAB_SIZE) : endlessNoise,
   });
   return {
     info: {
@@ -61,6 +61,10 @@ export function createByteModel({ answer, id = 'byte-model', ...table }: ByteMod
     ],
     openTextStream: () => new TextStream(tokenizer),
   };
+}
+
+function endlessNoise(ids: readonly number[]): Float32Array {
+  return noise(ids, VOCAB_SIZE).fill(-Infinity, START, FIRST_WORD);
 }
 
 /** The tokens of an answer that is plain text: a token for each byte, then the end. */

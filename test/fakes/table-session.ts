@@ -137,7 +137,7 @@ export function createTableSession(options: TableOptions): TableSession {
 }
 
 /** From -4 to 4, by a hash of all ids. */
-function noise(ids: readonly number[], vocabSize: number): Float32Array {
+export function noise(ids: readonly number[], vocabSize: number): Float32Array {
   let hash = 0x811c9dc5;
   for (const id of ids) hash = Math.imul(hash ^ (id + 1), 0x01000193);
   const logits = new Float32Array(vocabSize);
