@@ -15,7 +15,7 @@ export async function sampleRate(engine, what, work) {
     const { decodeTokens, decodeMs } = await engine.run({ prompt: shortPrompt, tokens: work.decodeTokens });
     return decodeTokens / (decodeMs / 1000);
   }
-  const prompt = longPrompt(++promptCount, work.longWords);
+  const prompt = longPrompt(++promptCount, what === 'prefill' ? work.prefillWords : work.longWords);
   if (what === 'prefill') {
     const { promptTokens, promptMs } = await engine.run({ prompt, tokens: 1 });
     return promptTokens / (promptMs / 1000);
@@ -58,6 +58,7 @@ export async function compare(lab, comparison, work) {
         against: describe(theirs),
         ...pairedRatio(samples[0], samples[1]),
         ...promise,
+        samples,
       },
       { ...measured, ...describe(theirs), value: median(samples[1]), ratio: null, low: null, high: null },
     ];

@@ -42,9 +42,9 @@ export const measureSingle = {
     const theirs = pageOptions(address, { engine: 'wllama', model: 'q4_1', threads });
     await first(ours);
     const [mine, other] = [[], []];
+    const sides = [() => first(ours), () => first({ ...theirs, fromMemory: true })];
     for (let pair = 0; pair < work.pairs; pair++) {
-      mine.push(await first(ours));
-      other.push(await first({ ...theirs, fromMemory: true }));
+      for (const side of pair % 2 === 0 ? [0, 1] : [1, 0]) [mine, other][side].push(await sides[side]());
     }
     return { value: median(mine), unit: 'ms', ...pairedRatio(mine, other) };
   },

@@ -6,14 +6,16 @@ const WORDS =
   'the river of a small town in winter is cold and people walk along it to see how light falls on water'.split(
     ' ',
   );
+const FULL_WORDS = 1375;
 const COUNTING = 'Counting: 1, 2, 3, 4, 5,';
 
 export function workloads(quick) {
   return {
     decodeTokens: quick ? 32 : 128,
     longTokens: quick ? 32 : 64,
-    /** About one token a word. */
-    longWords: quick ? 330 : 1375,
+    /** About one token a word: 1,400 tokens with what stands around them. */
+    longWords: FULL_WORDS,
+    prefillWords: quick ? 330 : FULL_WORDS,
     pairs: quick ? 3 : 7,
     prefillPairs: quick ? 2 : 5,
   };
