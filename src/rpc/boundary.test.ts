@@ -281,6 +281,13 @@ test('aborting a load rejects at once and tells the engine', async () => {
   await vi.waitFor(() => expect(heard?.aborted).toBe(true));
 });
 
+test('a load under way rejects when the worker fails', async () => {
+  const { connection, fire } = await open({}, { loadModel: () => new Promise(() => {}) });
+  const load = connection.load(LOAD, {});
+  fire('error', { message: 'Uncaught RangeError: boom' });
+  await expect(load).rejects.toMatchObject({ code: 'worker_crashed' });
+});
+
 test('events are posted only while somebody watches', async () => {
   const { connection, engine } = await open({ answer: () => textIds('four') });
   expect(engine.events.watched).toBe(false);
