@@ -239,7 +239,7 @@ test('the AI SDK answers and streams through its OpenAI-compatible provider', as
   const provider = createOpenAICompatible({
     name: 'selvedge',
     baseURL: BASE,
-    fetch: client.fetch as typeof fetch,
+    fetch: client.fetch,
     includeUsage: true,
   });
   const model = provider('byte-model');
