@@ -68,8 +68,8 @@ export async function compare(lab, comparison, work) {
   }
 }
 
-function describe({ engine, model, threads, simd }) {
-  return { engine, model, threads, ...(simd ? { simd } : {}) };
+function describe({ engine, model, threads, simd, what }) {
+  return { engine, model, threads, ...(simd ? { simd } : {}), ...(what ? { what } : {}) };
 }
 
 /** One process per core that does nothing but take its time. */

@@ -93,7 +93,7 @@ function nameOf(row) {
 }
 
 function engineOf(row) {
-  return `${row.engine} ${row.model}${row.simd ? ` ${row.simd}` : ''}, ${threadsOf(row)}`;
+  return `${row.engine} ${row.model}${row.simd ? ` ${row.simd}` : ''}${row.what ? ` ${row.what}` : ''}, ${threadsOf(row)}`;
 }
 
 function threadsOf({ threads }) {
