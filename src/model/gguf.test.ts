@@ -339,6 +339,20 @@ describe('the plan of a model', () => {
       /expert_count is 8/,
     ],
     [
+      'no heads',
+      { 'llama.attention.head_count': { u32: 0 } },
+      parts.tensors,
+      'invalid_model',
+      /head_count is 0.*at least 1/,
+    ],
+    [
+      'no whole number of layers',
+      { 'llama.block_count': { f32: 1.5 } },
+      parts.tensors,
+      'invalid_model',
+      /block_count is 1.5/,
+    ],
+    [
       'another vocabulary',
       { 'llama.vocab_size': { u32: 321 } },
       parts.tensors,
