@@ -3,7 +3,8 @@
  * They equal what llama.cpp does for that name, where a first expression cuts out single digits and a second one
  * cuts what lies between: `\s` is Unicode's White_Space, and trailing white space ends at a digit.
  *
- * The classes are those of the engine's Unicode version, so letters that are newer than the browser count as signs.
+ * Letters and numbers are those of the JavaScript engine's version of Unicode; scripts added since another reader's
+ * tables were made are cut differently there.
  */
 import { SelvedgeError } from '../errors.ts';
 
