@@ -4,7 +4,7 @@
  * application can reach, because logits do not cross the public boundary.
  */
 import type { Session, SessionOptions } from '../../src/backend/session.ts';
-import { createWasmSink, runKernelThread, THREAD_NAME } from '../../src/backend/wasm/session.ts';
+import { createWasmSink, runKernelThread, THREAD_NAME } from '../../src/backend/wasm/index.ts';
 import { planModel } from '../../src/model/architectures.ts';
 import { readGgufHeader } from '../../src/model/gguf.ts';
 

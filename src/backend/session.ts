@@ -27,8 +27,6 @@ export interface ModelShape {
     size: number;
     /** Which dimensions form a pair: neighbours (2i, 2i+1), or halves (i, i + size/2). */
     pairs: 'neighbours' | 'halves';
-    /** Divides each pair's frequency; length size/2. Absent: all ones. */
-    frequencyFactors?: Float32Array;
   };
   /** The output projection re-uses the embedding matrix. */
   tiedHead: boolean;
@@ -36,9 +34,19 @@ export interface ModelShape {
 
 /** What a tensor is for. `layer` is -1 for tensors outside the layers. */
 export type TensorRole =
-  | 'embedding' | 'final-norm' | 'head' | 'rope-factors'
-  | 'attention-norm' | 'query' | 'key' | 'value' | 'attention-output'
-  | 'ffn-norm' | 'gate' | 'up' | 'down';
+  | 'embedding'
+  | 'final-norm'
+  | 'head'
+  | 'rope-factors'
+  | 'attention-norm'
+  | 'query'
+  | 'key'
+  | 'value'
+  | 'attention-output'
+  | 'ffn-norm'
+  | 'gate'
+  | 'up'
+  | 'down';
 
 export type TensorType = 'F32' | 'F16' | 'Q4_1' | 'Q8_0';
 

@@ -14,19 +14,17 @@ export interface SnapshotFormat {
   kvHeads: number;
   headSize: number;
   int8: boolean;
+  /** Of the key centres: int8 keys mean nothing without them. */
+  centres: number;
 }
 
 const MAGIC = 0x564b5653; // 'SVKV'
 const VERSION = 1;
 const HEADER_BYTES = 32;
 
-export function snapshotFormat(shape: ModelShape, kv: 'q8' | 'f32'): SnapshotFormat {
-  return {
-    layers: shape.layerCount,
-    kvHeads: shape.kvHeadCount,
-    headSize: shape.headSize,
-    int8: kv === 'q8',
-  };
+export function snapshotFormat(shape: ModelShape, kv: 'q8' | 'f32', centres: number): SnapshotFormat {
+  const { layerCount: layers, kvHeadCount: kvHeads, headSize } = shape;
+  return { layers, kvHeads, headSize, int8: kv === 'q8', centres };
 }
 
 export class WasmCache implements KvCache {
@@ -76,6 +74,13 @@ export class WasmCache implements KvCache {
     return this.#pages.map((page) => page.at);
   }
 
+  /** Address of page `index`. */
+  pageAt(index: number): number {
+    const page = this.#pages[index];
+    assert(page, `page ${index} of ${this.#pages.length}`);
+    return page.at;
+  }
+
   /** The step that was reserved for is done. */
   advance(count: number): void {
     this.#length += count;
@@ -103,26 +108,26 @@ export class WasmCache implements KvCache {
     return fork;
   }
 
-  /** Header (magic, version, layers, kv heads, head size, int8, length, 0; u32 each), then the pages. */
+  /** Header (magic, version, layers, kv heads, head size, int8, centres, length; u32 each), then the pages. */
   snapshot(): Uint8Array {
     const { pageBytes } = this.#pool;
     const pages = this.#pages.slice(0, Math.ceil(this.#length / PAGE_POSITIONS));
     const out = new Uint8Array(HEADER_BYTES + pages.length * pageBytes);
-    new Uint32Array(out.buffer, 0, HEADER_BYTES / 4).set([...this.#header(), this.#length, 0]);
+    new Uint32Array(out.buffer, 0, HEADER_BYTES / 4).set([...this.#header(), this.#length]);
     pages.forEach((page, i) => out.set(this.#arena.bytes(page.at, pageBytes), HEADER_BYTES + i * pageBytes));
     return out;
   }
 
   #header(): number[] {
-    const { layers, kvHeads, headSize, int8 } = this.#format;
-    return [MAGIC, VERSION, layers, kvHeads, headSize, int8 ? 1 : 0];
+    const { layers, kvHeads, headSize, int8, centres } = this.#format;
+    return [MAGIC, VERSION, layers, kvHeads, headSize, int8 ? 1 : 0, centres];
   }
 
   restore(snapshot: Uint8Array): void {
     const { pageBytes } = this.#pool;
     const view = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength);
     const word = (i: number): number => (i * 4 + 4 <= snapshot.byteLength ? view.getUint32(i * 4, true) : -1);
-    const length = word(6);
+    const length = word(7);
     const count = Math.ceil(length / PAGE_POSITIONS);
     const fits = this.#header().every((value, i) => word(i) === value) && length <= this.#capacity;
     if (!fits || snapshot.byteLength !== HEADER_BYTES + count * pageBytes) {

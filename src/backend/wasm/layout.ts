@@ -50,7 +50,7 @@ const MATRIX_OF: Partial<Record<TensorRole, MatrixName>> = {
   down: 'down',
 };
 
-const VECTORS: readonly TensorRole[] = ['attention-norm', 'ffn-norm', 'final-norm'];
+const VECTORS: readonly TensorRole[] = ['attention-norm', 'ffn-norm', 'final-norm', 'rope-factors'];
 
 function unsupported(message: string): SelvedgeError {
   return new SelvedgeError('unsupported_model', `${message} The CPU kernels of this version cannot run it.`);
@@ -106,7 +106,6 @@ export function layOut(plan: ModelPlan): { matrices: Matrix[]; placements: Place
   for (const tensor of plan.tensors) {
     const name = MATRIX_OF[tensor.role];
     if (name === undefined) {
-      if (tensor.role === 'rope-factors') continue;
       if (!VECTORS.includes(tensor.role))
         throw unsupported(`Tensor '${tensor.name}' has the role '${tensor.role}'.`);
       if (tensor.type !== 'F32')

@@ -45,6 +45,7 @@ export interface Kernels {
     counters: number,
     counterCount: number,
     unitBytes: number,
+    centres: number,
   ): void;
   setLayer(
     index: number,

@@ -7,40 +7,24 @@ import { SelvedgeError, assert } from '../../errors.ts';
 import { pickToken } from '../sampler.ts';
 import type { KvCache, Pick, PickRequest, Session, SessionInfo } from '../session.ts';
 import { WasmCache, snapshotFormat } from './cache.ts';
-import { PACKS, unitBytes } from './layout.ts';
-import type { MatrixName } from './layout.ts';
-import { PAGE_POSITIONS, PagePool } from './pages.ts';
-import { writeRotation } from './rotation.ts';
-import type { PackedModel } from './sink.ts';
+import { calibrationIds, centreKeys, checksum } from './centre-keys.ts';
+import { unitBytes } from './layout.ts';
+import { PagePool } from './pages.ts';
+import { ropeFrequencies, writeRotation } from './rotation.ts';
+import { MAX_BATCH, contextOf, layOutScratch } from './scratch.ts';
+import type { StepMemory } from './scratch.ts';
+import type { PackedModel } from './packed-model.ts';
 import { startKernelThreads } from './threads.ts';
 import { chooseThreads } from './tune.ts';
 
-export { createWasmSink } from './sink.ts';
-export { runKernelThread, THREAD_NAME } from './threads.ts';
-
-/** Prefill blocks of 128 beat 64 and 32; more rows would only take memory. */
-const MAX_BATCH = 128;
-const TILE_POSITIONS = 256;
 const FEW_WANTED = 4;
-
-/** Where the step's inputs lie. */
-interface StepMemory {
-  ids: number;
-  rotation: number;
-  pages: number;
-  wanted: number;
-}
-
-/** The context a session is given: what was asked for, at most what the model was trained for. */
-function contextOf({ plan, options }: PackedModel): number {
-  return Math.min(options.contextLength, plan.shape.contextLength);
-}
 
 export async function openSession(model: PackedModel): Promise<Session> {
   const wanted = threadLimit(model);
   const step = layOutScratch(model, wanted);
   const workers = wanted > 1 ? await startKernelThreads(model.module, model.arena.memory, wanted) : [];
   const session = new WasmSession(model, step, workers);
+  session.centreKeys();
   await chooseThreads(session, workers.length + 1, model.options.threads);
   return session;
 }
@@ -49,98 +33,6 @@ function threadLimit({ options, shared }: PackedModel): number {
   if (!shared) return 1;
   const cores = navigator.hardwareConcurrency || 1;
   return Math.max(1, Math.min(options.threads === 'auto' ? cores : options.threads, 16));
-}
-
-/** Writes the plan into memory and allocates scratch for `threads` threads. */
-function layOutScratch(model: PackedModel, threads: number): StepMemory {
-  const { kernels, arena, options, plan } = model;
-  const { shape } = plan;
-  const context = contextOf(model);
-  const maxTiles = Math.ceil(context / TILE_POSITIONS);
-  kernels.setShape(
-    shape.layerCount,
-    shape.hiddenSize,
-    shape.headCount,
-    shape.kvHeadCount,
-    shape.headSize,
-    shape.ffnSize,
-    shape.vocabSize,
-    shape.normEpsilon,
-    options.kv === 'q8' ? 1 : 0,
-    1,
-    maxTiles,
-  );
-  placeWeights(model);
-  const queryWidth = shape.headCount * shape.headSize;
-  const qkvWidth = queryWidth + 2 * shape.kvHeadCount * shape.headSize;
-  const groupBytes = kernels.groupBytes();
-  const groupBytes14 = [...model.matrices.values()].some((m) => m.type === 'Q8_0')
-    ? kernels.groupBytes14()
-    : 0;
-  const scratchBytes = kernels.scratchBytes();
-  const counters = kernels.phaseCount(MAX_BATCH);
-  const floats = (rows: number, width: number): number => arena.allocate(rows * width * 4);
-  const x = floats(MAX_BATCH, shape.hiddenSize);
-  const qkv = floats(MAX_BATCH, qkvWidth);
-  const attended = floats(MAX_BATCH, queryWidth);
-  const inner = floats(MAX_BATCH, shape.ffnSize);
-  const shared = arena.allocate((MAX_BATCH / 4) * (groupBytes + groupBytes14));
-  const partials = floats(shape.headCount * maxTiles, shape.headSize + 4);
-  const scratch = arena.allocate(threads * scratchBytes);
-  kernels.setBuffers(
-    x,
-    qkv,
-    attended,
-    inner,
-    shared,
-    groupBytes,
-    groupBytes14,
-    partials,
-    scratch,
-    scratchBytes,
-    arena.allocate(counters * threads * 64),
-    counters,
-    unitBytes(shape, options.kv),
-  );
-  kernels.initConstants();
-  kernels.useWideDot(kernels.probeWideDot());
-  return {
-    ids: arena.allocate(MAX_BATCH * 4),
-    rotation: floats(MAX_BATCH, shape.headSize),
-    pages: arena.allocate(Math.ceil(context / PAGE_POSITIONS) * 4),
-    wanted: arena.allocate(MAX_BATCH * 4),
-  };
-}
-
-function placeWeights({ kernels, plan, matrices, vectors }: PackedModel): void {
-  const matrix = (name: MatrixName, layer: number): [number, number, number] => {
-    const placed = matrices.get(`${name} ${layer}`);
-    assert(placed, `matrix ${name} of layer ${layer} is placed`);
-    return [placed.at, PACKS[placed.type].kind, placed.offsets];
-  };
-  const vector = (role: string, layer: number): number => {
-    const at = vectors.get(`${role} ${layer}`);
-    assert(at !== undefined, `vector ${role} of layer ${layer} is placed`);
-    return at;
-  };
-  const [embedding, embeddingKind] = matrix('embedding', -1);
-  kernels.setEnds(
-    embedding,
-    embeddingKind,
-    vector('final-norm', -1),
-    ...matrix(plan.shape.tiedHead ? 'embedding' : 'head', -1),
-  );
-  for (let i = 0; i < plan.shape.layerCount; i++) {
-    kernels.setLayer(
-      i,
-      vector('attention-norm', i),
-      ...matrix('query-key-value', i),
-      ...matrix('output', i),
-      vector('ffn-norm', i),
-      ...matrix('gate-up', i),
-      ...matrix('down', i),
-    );
-  }
 }
 
 export class WasmSession implements Session {
@@ -152,8 +44,11 @@ export class WasmSession implements Session {
   readonly #scratchBytes: number;
   /** Of one row of logits, padded to 16 outputs. */
   readonly #logitStride: number;
+  readonly #frequencies: Float64Array;
   #logits: { at: number; rows: number };
   #threads = 1;
+  /** Of the key centres, for snapshots. */
+  #centres = 0;
   #disposed = false;
 
   constructor(model: PackedModel, step: StepMemory, workers: Worker[]) {
@@ -162,6 +57,11 @@ export class WasmSession implements Session {
     this.#workers = workers;
     this.#context = contextOf(model);
     const { shape } = model.plan;
+    const factors = model.vectors.get('rope-factors -1');
+    this.#frequencies = ropeFrequencies(
+      shape,
+      factors === undefined ? undefined : model.arena.floats(factors, shape.rope.size / 2),
+    );
     this.#logitStride = Math.ceil(shape.vocabSize / 16) * 64;
     this.#logits = { at: model.arena.allocate(FEW_WANTED * this.#logitStride), rows: FEW_WANTED };
     this.#scratchBytes = model.arena.usedBytes - model.weightBytes;
@@ -191,7 +91,33 @@ export class WasmSession implements Session {
 
   createCache(): WasmCache {
     const { plan, options, arena } = this.#model;
-    return new WasmCache(arena, this.#pool, snapshotFormat(plan.shape, options.kv), this.#context);
+    return new WasmCache(
+      arena,
+      this.#pool,
+      snapshotFormat(plan.shape, options.kv, this.#centres),
+      this.#context,
+    );
+  }
+
+  /** Sets the key centres from a few tokens; before any other cache is made. */
+  centreKeys(): void {
+    const { plan, options, arena } = this.#model;
+    if (options.kv !== 'q8') return;
+    const cache = this.createCache();
+    const ids = calibrationIds(plan.shape).slice(0, this.#context);
+    this.run(ids, cache, []);
+    centreKeys(
+      plan.shape,
+      this.#frequencies,
+      arena,
+      cache.pageAt(0),
+      ids.length,
+      unitBytes(plan.shape, options.kv),
+      this.#step.centres,
+    );
+    cache.dispose();
+    const bytes = plan.shape.layerCount * plan.shape.kvHeadCount * plan.shape.headSize * 4;
+    this.#centres = checksum(arena.bytes(this.#step.centres, bytes));
   }
 
   /** How many of the started threads take part in a step. */
@@ -238,7 +164,11 @@ export class WasmSession implements Session {
       assert(row >= 0 && row < ids.length, `row ${row} of ${ids.length}`);
       wanted[i] = row;
     });
-    writeRotation(shape, cache.length, arena.floats(this.#step.rotation, ids.length * shape.headSize));
+    writeRotation(
+      this.#frequencies,
+      cache.length,
+      arena.floats(this.#step.rotation, ids.length * shape.headSize),
+    );
     kernels.setStep(
       ids.length,
       cache.length,

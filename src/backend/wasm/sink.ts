@@ -8,30 +8,8 @@ import { Arena } from './arena.ts';
 import { PACKS, layOut } from './layout.ts';
 import type { Matrix, MatrixName, Placement } from './layout.ts';
 import { canShareMemory, chooseSimd, compileKernels, instantiateKernels } from './module.ts';
-import type { Kernels, Simd } from './module.ts';
+import type { PackedModel, PlacedMatrix } from './packed-model.ts';
 import { openSession } from './session.ts';
-
-/** A packed matrix in memory. `offsets`: f32 per row, for 8-bit matrices. */
-export interface PlacedMatrix extends Matrix {
-  at: number;
-  offsets: number;
-}
-
-/** Everything that stays when the last byte is packed. */
-export interface PackedModel {
-  plan: ModelPlan;
-  options: SessionOptions;
-  simd: Simd;
-  shared: boolean;
-  module: WebAssembly.Module;
-  kernels: Kernels;
-  arena: Arena;
-  /** By `${name} ${layer}`. */
-  matrices: Map<string, PlacedMatrix>;
-  /** f32 vectors by `${role} ${layer}`. */
-  vectors: Map<string, number>;
-  weightBytes: number;
-}
 
 /** Memory for the weights is reserved here; throws `out_of_memory` or `unsupported_model` before any byte is taken. */
 export async function createWasmSink(plan: ModelPlan, options: SessionOptions): Promise<WeightSink> {

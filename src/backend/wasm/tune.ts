@@ -2,13 +2,20 @@
  * How many threads a session uses: measured, since cores are unequal and often busy. A few single-row steps with each
  * count, the fastest wins; a tie goes to fewer threads. The first steps also let the browser optimise the kernels.
  */
-import type { WasmSession } from './session.ts';
+import type { WasmCache } from './cache.ts';
+
+/** What is timed. */
+interface Tunable {
+  createCache(): WasmCache;
+  useThreads(count: number): void;
+  run(ids: readonly number[], cache: WasmCache, requests: readonly never[]): void;
+}
 
 const WARM_UP_STEPS = 3;
 const TIMED_STEPS = 3;
 
 export async function chooseThreads(
-  session: WasmSession,
+  session: Tunable,
   available: number,
   wanted: number | 'auto',
 ): Promise<void> {

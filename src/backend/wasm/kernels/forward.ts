@@ -8,7 +8,7 @@
 import { ATTENTION_SCRATCH, attendTile } from './attention';
 import { attendTileF32 } from './attention-f32';
 import { Q4, layer, plan, step } from './plan';
-import { bytes14, bytes8, quantize14, quantize8, rmsNorm } from './quantize';
+import { bytes14, bytes8, chooseRefined, quantize14, quantize8, rmsNorm } from './quantize';
 import { BLOCK4, OPEN4, openQ4, rowQ4, rowsQ4, unpackRowQ4 } from './q4';
 import { BLOCK8, rowQ8, rowsQ8, unpackRowQ8 } from './q8';
 import { rotate, writeKeyValue } from './rotate';
@@ -128,6 +128,7 @@ function prepare(x: usize, weight: usize, length: i32, kind: i32, rows: i32, thr
     const group = privateGroup(thread);
     const lanes = rows == 1 ? 1 : 4;
     for (let r = 0; r < rows; r++) prepareRow(x + <usize>r * rowBytes, weight, length, kind, group, r, lanes, buffer);
+    if (kind == Q4) chooseRefined(length, group, lanes, rows);
     return group;
   }
   const groups = (rows + 3) >> 2;
@@ -137,6 +138,7 @@ function prepare(x: usize, weight: usize, length: i32, kind: i32, rows: i32, thr
     for (let r = g << 2; r < min(rows, (g << 2) + 4); r++) {
       prepareRow(x + <usize>r * rowBytes, weight, length, kind, group, r & 3, 4, buffer);
     }
+    if (kind == Q4) chooseRefined(length, group, 4, min(4, rows - (g << 2)));
   }
   barrier(p.threads, 0, 0);
   return p.shared;

@@ -59,6 +59,8 @@ export class Plan {
   counterCount: i32;
   /** Bytes of one (layer, kv head) in a page of 64 positions. */
   unitBytes: i32;
+  /** f32 [layers][kvHeads][headSize]: what is taken off every key before it becomes int8. */
+  centres: usize;
 }
 
 @unmanaged
@@ -151,7 +153,7 @@ export function setEnds(
 
 export function setBuffers(
   x: usize, qkv: usize, attended: usize, inner: usize, shared: usize, groupBytes: i32, groupBytes14: i32,
-  partials: usize, scratch: usize, scratchBytes: i32, counters: usize, counterCount: i32, unitBytes: i32,
+  partials: usize, scratch: usize, scratchBytes: i32, counters: usize, counterCount: i32, unitBytes: i32, centres: usize,
 ): void {
   const p = plan();
   p.x = x;
@@ -167,6 +169,7 @@ export function setBuffers(
   p.counters = counters;
   p.counterCount = counterCount;
   p.unitBytes = unitBytes;
+  p.centres = centres;
 }
 
 export function setLayer(

@@ -7,10 +7,12 @@
  *   32 + 32    f16 d and m of the 16 rows.
  * As many bytes as in the file, in one stream.
  *
- * The arithmetic of an output is one chain in the order of the blocks: m x sum, then d x dot. Both kernels follow it, so
- * a row has the same bits alone and among others.
+ * The arithmetic of an output is one chain in the order of the blocks: m x sum, then d x dot; the refined blocks follow
+ * (quantize.ts). Both kernels do so, and a block that another row has refined adds a zero, so a row has the same bits alone
+ * and among others.
  */
 import { HALF_BIAS, QUAD, RELAXED, dotUnsigned, halfMask, halfSigned, halfToFloat, halfUnsigned, madd, nibbleMask, quadEven, quadOdd } from './simd';
+import { passBytes } from './quantize';
 
 export const BLOCK4: usize = 320;
 
@@ -74,11 +76,20 @@ export function unpackRowQ4(matrix: usize, row: i32, length: i32, out: usize): v
 /**
  * 16 outputs for one row. `act`: 8-bit form with lanes = 1. Result f32 [16] at `out`.
  */
-export function rowQ4(w: usize, blocks: i32, act: usize, out: usize): void {
+export function rowQ4(matrix: usize, blocks: i32, act: usize, out: usize): void {
   const mask = nibbleMask();
-  let scales = act + <usize>(blocks << 3) * QUAD;
+  const first = act, pass = passBytes(blocks << 5, 1);
+  const list = first + 2 * pass;
+  const steps = blocks + load<i32>(list);
+  let w = matrix, scales = act + <usize>(blocks << 3) * QUAD;
   let f0 = f32x4.splat(0), f1 = f0, f2 = f0, f3 = f0;
-  for (let b = 0; b < blocks; b++) {
+  for (let n = 0; n < steps; n++) {
+    if (n >= blocks) {
+      const b = load<i32>(list + (<usize>(n - blocks) << 2), 4);
+      w = matrix + <usize>b * BLOCK4;
+      act = first + pass + (<usize>b << 3) * QUAD;
+      scales = first + pass + <usize>(blocks << 3) * QUAD + (<usize>b << 3);
+    }
     let i0 = i32x4.splat(0), i1 = i0, i2 = i0, i3 = i0;
     let le: v128, lo: v128, he: v128, ho: v128, v: v128;
 
@@ -164,9 +175,8 @@ export function openQ4(w: usize, blocks: i32, out: usize): void {
  */
 export function rowsQ4(open: usize, blocks: i32, act: usize, out: usize): void {
   memory.fill(out, 0, 256);
-  const scales = act + <usize>(blocks << 5) * QUAD;
-  half(open, blocks, act, scales, out);
-  half(open + 32, blocks, act, scales, out + 32);
+  half(open, blocks, act, out);
+  half(open + 32, blocks, act, out + 32);
   const bias = f32x4.splat(HALF_BIAS);
   for (let i: usize = 0; i < 256; i += 16) v128.store(out + i, f32x4.mul(v128.load(out + i), bias));
 }
@@ -180,9 +190,19 @@ export function rowsQ4(open: usize, blocks: i32, act: usize, out: usize): void {
  * One pass: 8 outputs of 4 rows. Unrolled by hand: V8 checks for interrupts in every loop, and does not unroll this one.
  * Scale vectors are loaded where they are used, since holding them across the dots would spill an accumulator.
  */
-function half(w: usize, blocks: i32, act: usize, scales: usize, out: usize): void {
-  let d = w + 512;
-  for (let b = 0; b < blocks; b++) {
+function half(opened: usize, blocks: i32, group: usize, out: usize): void {
+  const pass = passBytes(blocks << 5, 4), quadBytes = <usize>(blocks << 5) * QUAD;
+  const list = group + 2 * pass;
+  const steps = blocks + load<i32>(list);
+  let w = opened, act = group, scales = group + quadBytes;
+  for (let n = 0; n < steps; n++) {
+    if (n >= blocks) {
+      const b = <usize>load<i32>(list + (<usize>(n - blocks) << 2), 4);
+      w = opened + b * OPEN4;
+      act = group + pass + (b << 5) * QUAD;
+      scales = group + pass + quadBytes + (b << 5);
+    }
+    const d = w + 512;
     let r0 = i32x4.splat(0), r1 = r0, s0 = r0, s1 = r0, t0 = r0, t1 = r0, u0 = r0, u1 = r0;
     let w0: v128, w1: v128, v: v128, a: v128, e: v128, o: v128;
     if (RELAXED) {
@@ -283,7 +303,6 @@ function half(w: usize, blocks: i32, act: usize, scales: usize, out: usize): voi
     finish(out + 192, u0, scale, sum, v128.load(d), v128.load(d, 64));
     finish(out + 208, u1, scale, sum, v128.load(d, 16), v128.load(d, 80));
     w += OPEN4;
-    d += OPEN4;
     scales += 32;
   }
 }

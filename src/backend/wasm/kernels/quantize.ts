@@ -2,12 +2,16 @@
  * Activations, made ready for integer dots: RMS norm and quantisation, row by row.
  *
  * 8-bit form (for 4-bit weights): blocks of 32 with a scale d = max|x| / 127 and d x sum(q); both carry 2^56, half of the
- * factor that the unrebiased f16 weights lack.
+ * factor that the unrebiased f16 weights lack. The few blocks with outliers make most of the error, since an error is as
+ * large as its scale: where d is above twice the row's root mean square, what rounding left over is quantised too, and
+ * met by the weights in a second pass over those blocks. On SmolLM2 that is one block in twenty and takes the divergence
+ * from exact activations from 0.0025 to 0.0007.
  * 14-bit form (for 8-bit weights): one scale per row, q + 8192 in 0..16383. Relaxed twin: two 7-bit digits per value, so
  * that the unsigned operand stays within 127; the plain twin keeps the 14 bits.
  *
  * Layout of `lanes` rows together (1 or 4): quads [K/4][lanes][QUAD or 8 bytes], then
- * 8-bit: f32 [K/32][2][lanes] (scale, scaled sum); 14-bit: f32 [lanes] scales.
+ * 8-bit: f32 [K/32][2][lanes] (scale, scaled sum), then the same again for what was left over (scales and sums are 0 where
+ * nothing is refined), then i32 count and [K/32] blocks to refine; 14-bit: f32 [lanes] scales.
  */
 import { HALF_BIAS, QUAD, RELAXED, lowDigit, madd, maxLanes, rounded, sumLanes, sumLanesInt } from './simd';
 
@@ -71,36 +75,92 @@ export function rmsNorm(x: usize, weight: usize, length: i32, epsilon: f32, out:
   return f32x4.pmax(a, b);
 }
 
+/** Bytes of one pass of the 8-bit form: quads and scales. */
+// @ts-ignore: decorator
+@inline export function passBytes(length: i32, lanes: i32): usize {
+  return ((<usize>length >> 2) * QUAD + (<usize>length >> 5) * 8) * <usize>lanes;
+}
+
 export function bytes8(length: i32, lanes: i32): i32 {
-  return ((length >> 2) * <i32>QUAD + (length >> 5) * 8) * lanes;
+  return 2 * <i32>passBytes(length, lanes) + 4 + (length >> 5) * 4;
 }
 
 export function bytes14(length: i32, lanes: i32): i32 {
   return (length * 2 + 4) * lanes;
 }
 
-/** Row `lane` of a group, in 8-bit form. `length` is a multiple of 32. */
+/** Row `lane` of a group, in 8-bit form. `length` is a multiple of 32. `chooseRefined` follows when all rows are there. */
 export function quantize8(x: usize, length: i32, out: usize, lane: i32, lanes: i32): void {
-  const quadStep = QUAD * <usize>lanes;
+  const quadStep = QUAD * <usize>lanes, sumOffset = <usize>lanes << 2;
+  const blocks = length >> 5;
   let quad = out + <usize>lane * QUAD;
-  let scales = out + (<usize>length >> 2) * quadStep + (<usize>lane << 2);
-  const end = x + (<usize>length << 2);
-  for (; x < end; x += 128) {
-    const largest = maxLanes(f32x4.pmax(magnitudes(x), magnitudes(x + 64)));
-    const inverse = f32x4.splat(largest > 0 ? <f32>127 / largest : 0);
+  const scales = out + (<usize>length >> 2) * quadStep + (<usize>lane << 2);
+  let squares: f32 = 0;
+  for (let b = 0; b < blocks; b++) {
+    const at = x + (<usize>b << 7), scaleAt = scales + (<usize>b * sumOffset << 1);
+    const largest = maxLanes(f32x4.pmax(magnitudes(at), magnitudes(at + 64)));
+    const scale = largest / <f32>127;
+    const inverse = f32x4.splat(scale > 0 ? <f32>1 / scale : 0);
     let sum = i32x4.splat(0);
     for (let i: usize = 0; i < 128; i += 64) {
-      const a = rounded(v128.load(x + i), inverse), b = rounded(v128.load(x + i, 16), inverse);
-      const c = rounded(v128.load(x + i, 32), inverse), d = rounded(v128.load(x + i, 48), inverse);
+      const a = rounded(v128.load(at + i), inverse), b = rounded(v128.load(at + i, 16), inverse);
+      const c = rounded(v128.load(at + i, 32), inverse), d = rounded(v128.load(at + i, 48), inverse);
       sum = i32x4.add(i32x4.add(sum, i32x4.add(a, b)), i32x4.add(c, d));
       storeQuads(quad, quadStep, a, b, c, d);
       quad += 4 * quadStep;
     }
-    const scale = (largest / <f32>127) * HALF_BIAS;
-    store<f32>(scales, scale);
-    store<f32>(scales + (<usize>lanes << 2), scale * <f32>sumLanesInt(sum));
-    scales += <usize>lanes << 3;
+    squares += scale * scale;
+    store<f32>(scaleAt, scale * HALF_BIAS);
+    store<f32>(scaleAt + sumOffset, scale * HALF_BIAS * <f32>sumLanesInt(sum));
   }
+  refine8(x, length, out + passBytes(length, lanes), lane, lanes, scales, <f32>4 * squares / <f32>blocks);
+}
+
+/** Quantises what is left of the blocks whose squared scale is above `limit`. `scales`: those of the first pass. */
+function refine8(x: usize, length: i32, out: usize, lane: i32, lanes: i32, scales: usize, limit: f32): void {
+  const quadStep = QUAD * <usize>lanes, sumOffset = <usize>lanes << 2;
+  const leftScales = out + (<usize>length >> 2) * quadStep + (<usize>lane << 2);
+  for (let block: usize = 0; block < <usize>length >> 5; block++) {
+    const scaleAt = leftScales + block * sumOffset * 2;
+    const scale = load<f32>(scales + block * sumOffset * 2) * (<f32>1 / HALF_BIAS);
+    store<f32>(scaleAt, 0);
+    store<f32>(scaleAt + sumOffset, 0);
+    if (scale * scale <= limit) continue;
+    const inverse = f32x4.splat(<f32>1 / scale), minus = f32x4.splat(-scale), finer = f32x4.splat(<f32>254 / scale);
+    let quad = out + (block << 3) * quadStep + <usize>lane * QUAD;
+    let sum = i32x4.splat(0);
+    for (let at = x + (block << 7), end = at + 128; at < end; at += 64) {
+      const a = left(v128.load(at), inverse, minus, finer), b = left(v128.load(at, 16), inverse, minus, finer);
+      const c = left(v128.load(at, 32), inverse, minus, finer), d = left(v128.load(at, 48), inverse, minus, finer);
+      sum = i32x4.add(i32x4.add(sum, i32x4.add(a, b)), i32x4.add(c, d));
+      storeQuads(quad, quadStep, a, b, c, d);
+      quad += 4 * quadStep;
+    }
+    const finest = scale * (<f32>1 / 254) * HALF_BIAS;
+    store<f32>(scaleAt, finest);
+    store<f32>(scaleAt + sumOffset, finest * <f32>sumLanesInt(sum));
+  }
+}
+
+/** (x - scale x round(x / scale)) in units of scale / 254. */
+// @ts-ignore: decorator
+@inline function left(x: v128, inverse: v128, minus: v128, finer: v128): v128 {
+  return rounded(madd(f32x4.convert_i32x4_s(rounded(x, inverse)), minus, x), finer);
+}
+
+/** Lists the blocks that any row of a group has refined. For the other rows of the group they add nothing. */
+export function chooseRefined(length: i32, group: usize, lanes: i32, rows: i32): void {
+  const pass = passBytes(length, lanes);
+  const scales = group + pass + (<usize>length >> 2) * QUAD * <usize>lanes;
+  const list = group + 2 * pass;
+  let count: usize = 0;
+  for (let b = 0; b < length >> 5; b++) {
+    let any = false;
+    for (let r = 0; r < rows; r++) any = any || load<f32>(scales + (<usize>(b * 2 * lanes + r) << 2)) != 0;
+    store<i32>(list + (count << 2), b, 4);
+    count += any ? 1 : 0;
+  }
+  store<i32>(list, <i32>count);
 }
 
 /** Row `lane` of a group, in 14-bit form. */

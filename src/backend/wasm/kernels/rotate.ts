@@ -6,6 +6,10 @@
  *         bytes, f32 key scales [64], f32 value scales [64];
  *   f32:  K [16 position quads][headSize][4 positions], V [64][headSize].
  * What a later row reads of a position depends on that position alone.
+ *
+ * int8 keys are stored less a centre that is fixed for the session: keys of all positions have a large part in common, and
+ * taking it off moves all scores of a query by the same amount, which the softmax does not see, but lets the 8 bits hold
+ * what differs.
  */
 import { maxLanes, rounded } from './simd';
 import { plan, step } from './plan';
@@ -49,13 +53,15 @@ function quantizeVector(x: usize, length: i32, out: usize, dimStep: usize, flip:
   return largest / <f32>127;
 }
 
-/** Stores rotated key and value (f32 [headSize] each) of one position and kv head. */
+/** Stores rotated key and value (f32 [headSize] each) of one position and kv head. The key is used up. */
 export function writeKeyValue(layerIndex: i32, kvHead: i32, position: i32, key: usize, value: usize): void {
   const size = plan().headSize;
   const unit = unitOf(position, layerIndex, kvHead);
   const slot = <usize>(position & 63), quad = slot >> 2, lane = slot & 3;
   if (plan().kvInt8) {
     const values = unit + (<usize>size << 6), scales = values + (<usize>size << 6);
+    const centre = plan().centres + ((<usize>(layerIndex * plan().kvHeads + kvHead) * <usize>size) << 2);
+    for (let d: usize = 0; d < <usize>size << 2; d += 16) v128.store(key + d, f32x4.sub(v128.load(key + d), v128.load(centre + d)));
     const keyScale = quantizeVector(key, size, unit + (quad * <usize>size << 2) + (lane << 2), 1, 128);
     const valueScale = quantizeVector(value, size, values + (quad * <usize>size << 2) + lane, 4, 0);
     store<f32>(scales + (slot << 2), keyScale);

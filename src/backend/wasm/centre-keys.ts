@@ -1,0 +1,52 @@
+/**
+ * Finds what the keys of a layer and head have in common, by running a few tokens at load (kernels/rotate.ts says what
+ * for). Only pairs that hardly turn within a long context keep their part in common, so only those are centred.
+ */
+import type { ModelShape } from '../session.ts';
+import type { Arena } from './arena.ts';
+
+/** The first position often has a key unlike all others (an attention sink) and is left out. */
+const POSITIONS = 24;
+const FIRST_POSITION = 1;
+/** A pair counts as still when it turns by less than one radian in this many positions. */
+const STILL_POSITIONS = 4096;
+
+/** Tokens spread over the vocabulary, the same for every session of a model. */
+export function calibrationIds(shape: ModelShape): number[] {
+  return Array.from({ length: POSITIONS }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 0) % shape.vocabSize);
+}
+
+/** Reads the int8 keys of those tokens out of their page and writes f32 [layers][kvHeads][headSize] to `centres`. */
+export function centreKeys(
+  shape: ModelShape,
+  frequencies: Float64Array,
+  arena: Arena,
+  page: number,
+  positions: number,
+  unitBytes: number,
+  centres: number,
+): void {
+  const { headSize, layerCount, kvHeadCount } = shape;
+  const still = Array.from(frequencies, (frequency) => frequency * STILL_POSITIONS < 1);
+  const out = arena.floats(centres, layerCount * kvHeadCount * headSize);
+  for (let unit = 0; unit < layerCount * kvHeadCount; unit++) {
+    const keys = arena.bytes(page + unit * unitBytes, 64 * headSize);
+    const scales = arena.floats(page + unit * unitBytes + 128 * headSize, positions);
+    for (let dim = 0; dim < headSize; dim++) {
+      if (!still[dim >> 1]) continue;
+      let sum = 0;
+      for (let position = FIRST_POSITION; position < positions; position++) {
+        const at = (position >> 2) * headSize * 4 + (dim >> 2) * 16 + (position & 3) * 4 + (dim & 3);
+        sum += (keys[at]! - 128) * scales[position]!;
+      }
+      out[unit * headSize + dim] = sum / Math.max(1, positions - FIRST_POSITION);
+    }
+  }
+}
+
+/** 32 bits that differ where centres do: part of a snapshot's header. */
+export function checksum(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}

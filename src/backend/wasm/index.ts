@@ -1,0 +1,3 @@
+/** The CPU backend: models in WebAssembly, on as many threads as the page may have. */
+export { createWasmSink } from './sink.ts';
+export { runKernelThread, THREAD_NAME } from './threads.ts';
