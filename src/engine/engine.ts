@@ -60,7 +60,7 @@ export function createEngine(parts: EngineParts): Engine {
   }
 
   function infoOf({ info, session }: LoadedModel): EngineInfo {
-    return { ...session.info(), model: info };
+    return { ...session.info(), isIsolated: globalThis.crossOriginIsolated === true, model: info };
   }
 
   /** Waits for its turn, generates, and tells the log how it ended. */

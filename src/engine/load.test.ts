@@ -17,12 +17,15 @@ interface Seen {
   weights: number[];
   sinks: { live: number; finished: number };
   openFiles: number;
+  /** Times the stored copy was deleted. */
+  discards: number;
   piecesRead: number;
 }
 
 interface LoadSetup {
   bytes: Uint8Array;
   pieceSize?: number;
+  origin?: ModelFile['origin'];
   options?: Partial<SessionOptions>;
   open?: OpenOptions;
   /** Thrown instead of the piece of this number. */
@@ -32,11 +35,17 @@ interface LoadSetup {
 
 async function load(setup: LoadSetup): Promise<{ loaded: Promise<LoadedModel>; seen: Seen }> {
   const { bytes, pieceSize = 1000, cutAt, open = {} } = setup;
-  const seen: Seen = { weights: [], sinks: { live: 0, finished: 0 }, openFiles: 0, piecesRead: 0 };
+  const seen: Seen = {
+    weights: [],
+    sinks: { live: 0, finished: 0 },
+    openFiles: 0,
+    discards: 0,
+    piecesRead: 0,
+  };
   const file: ModelFile = {
     id: 'tiny',
     byteLength: bytes.length,
-    origin: 'local-file',
+    origin: setup.origin ?? 'network',
     kept: true,
     async *read() {
       for (let offset = 0; offset < bytes.length; offset += pieceSize) {
@@ -49,6 +58,10 @@ async function load(setup: LoadSetup): Promise<{ loaded: Promise<LoadedModel>; s
     identity: () => 'abc',
     async close() {
       seen.openFiles -= 1;
+    },
+    async discard() {
+      seen.discards += 1;
+      throw new Error('a disk that fails must not hide why');
     },
   };
   const store: ModelStore = {
@@ -103,7 +116,7 @@ test.each([100, 1000, 1 << 20])(
       trainedContextLength: 256,
       byteLength: bytes.length,
       identity: 'abc',
-      origin: 'local-file',
+      origin: 'network',
     });
   },
 );
@@ -150,21 +163,32 @@ test('what cannot be run is refused at the header, before weights are read or me
   expect(seen.openFiles).toBe(0);
 });
 
+test('of a model that this version cannot run, a complete copy stays and a begun download does not', async () => {
+  const parts = tinyParts();
+  parts.metadata['general.architecture'] = { string: 'mamba' };
+  const bytes = writeGguf(parts.metadata, parts.tensors);
+  const discardsOf = async (origin: ModelFile['origin']): Promise<number> =>
+    (await load({ bytes, origin })).seen.discards;
+  expect(await discardsOf('opfs')).toBe(0);
+  expect(await discardsOf('network')).toBe(1);
+});
+
 test.each([
   ['is not a GGUF', new TextEncoder().encode('<!doctype html>'.repeat(100))],
   ['ends in its header', tinyGguf().subarray(0, 2000)],
   ['is empty', new Uint8Array(0)],
-])('a file that %s is invalid_model', async (_, bytes) => {
+])('a file that %s is invalid_model, and its stored copy is deleted', async (_, bytes) => {
   const { loaded, seen } = await load({ bytes });
   await expect(loaded).rejects.toMatchObject({ code: 'invalid_model' });
   expect([seen.plan, seen.openFiles]).toEqual([undefined, 0]);
+  expect(seen.discards).toBe(1);
 });
 
 test('a source that breaks off leaves nothing allocated', async () => {
   const { loaded, seen } = await load({ bytes: tinyGguf(), pieceSize: 20_000, cutAt: 3 });
   await expect(loaded).rejects.toMatchObject({ code: 'model_unavailable', retryable: true });
   expect(seen.sinks).toEqual({ live: 0, finished: 0 });
-  expect(seen.openFiles).toBe(0);
+  expect([seen.openFiles, seen.discards]).toEqual([0, 0]);
 });
 
 test('an abort in mid-load leaves nothing allocated', async () => {

@@ -13,7 +13,7 @@ import type { GgufHeader } from '../model/gguf.ts';
 import { TextStream } from '../model/text-stream.ts';
 import { createTokenizer } from '../model/tokenizer.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
-import { assert } from '../errors.ts';
+import { SelvedgeError, assert } from '../errors.ts';
 import type { ChatMessage, LoadRequest, ModelInfo } from '../rpc/protocol.ts';
 import type { ModelFile, ModelStore, OpenOptions } from '../storage/model-file.ts';
 import { createModelStore } from '../storage/weights.ts';
@@ -48,11 +48,24 @@ export function createModelLoader(
           bytesPerSecond: 0,
         });
         return describe(file, streamed);
+      } catch (error) {
+        // Whether or not that succeeds, what went wrong first is what counts.
+        if (isNoUse(error, file)) await file.discard().catch(() => undefined);
+        throw error;
       } finally {
         await file.close();
       }
     },
   };
+}
+
+/**
+ * Whether the stored bytes can never be loaded. A model of an unknown kind is another matter once all of it is
+ * stored: a later version may run it.
+ */
+function isNoUse(error: unknown, { origin }: ModelFile): boolean {
+  if (!(error instanceof SelvedgeError)) return false;
+  return error.code === 'invalid_model' || (error.code === 'unsupported_model' && origin === 'network');
 }
 
 /** What the header gives. */

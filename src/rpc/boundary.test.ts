@@ -367,6 +367,29 @@ test('a worker that does not answer is given up', async () => {
   expect(worker.terminated).toBe(true);
 });
 
+test('a worker that hangs in mid-answer is given up, and what is pending rejects', async () => {
+  const model = createByteModel({ beforeStep: () => new Promise<never>(() => {}) });
+  const process = startInProcess({ model });
+  let isHung = false;
+  const { postMessage } = process.worker;
+  const worker: WorkerLike = {
+    ...process.worker,
+    // Messages reach a worker that hangs, and nothing comes of them.
+    postMessage: (...message) => (isHung ? undefined : postMessage(...message)),
+  };
+  const connection = await connect(worker, { watchTickMs: 1 });
+  connections.push(connection);
+  await connection.load(LOAD, {});
+  const stream = connection.generate(ask('hi'), undefined);
+  await stream.next();
+  isHung = true;
+  await expect(stream.next()).rejects.toMatchObject({
+    code: 'worker_crashed',
+    message: expect.stringContaining('hangs'),
+  });
+  expect(process.terminated).toBe(true);
+});
+
 test('a handshake can be aborted', async () => {
   const worker = silentWorker();
   const controller = new AbortController();

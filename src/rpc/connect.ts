@@ -21,6 +21,7 @@ import type {
 import { watchLoad } from './load-watch.ts';
 import type { LoadProgress } from './load-watch.ts';
 import { explainScriptFailure } from './script-probe.ts';
+import { createWatchdog } from './watchdog.ts';
 import { fromWire, isWireFailure } from './wire.ts';
 
 /** What is needed of a `Worker`; tests give a MessagePort that can be terminated. */
@@ -32,6 +33,8 @@ export interface ConnectOptions {
   /** For error messages: where the worker's script should be. Undefined: the caller made the worker. */
   scriptUrl?: string | undefined;
   handshakeTimeoutMs?: number;
+  /** How often a worker that is being waited for is asked for a sign of life. */
+  watchTickMs?: number;
   signal?: AbortSignal | undefined;
 }
 
@@ -96,7 +99,7 @@ export async function connect(worker: WorkerLike, options: ConnectOptions = {}):
     () => life.end(crash('The engine worker died.', 'Create a new client.')),
     life.ended,
   );
-  return createConnection(remote, life);
+  return createConnection(remote, life, options.watchTickMs);
 }
 
 /** The worker's life: `race` gives up on a call when it ends, `ended` aborts with why. */
@@ -130,10 +133,24 @@ function createLife(worker: WorkerLike): Life {
   };
 }
 
-function createConnection(remote: Remote<EngineApi>, life: Life): Connection {
+function createConnection(
+  remote: Remote<EngineApi>,
+  life: Life,
+  watchTickMs: number | undefined,
+): Connection {
+  const watchdog = createWatchdog({
+    ping: () => remote.ping(),
+    onSilence: () => life.end(crash('The engine worker hangs: it does not answer.', 'Create a new client.')),
+    ended: life.ended,
+    tickMs: watchTickMs,
+  });
+  const watched = <T>(work: Promise<T>): Promise<T> => {
+    watchdog.during(work);
+    return work;
+  };
   /** A call after the end is not sent. */
   const call = <T>(send: () => Promise<T>): Promise<T> =>
-    life.ended.aborted ? Promise.reject(life.ended.reason) : life.race(send());
+    life.ended.aborted ? Promise.reject(life.ended.reason) : watched(life.race(send()));
 
   return {
     calls: {
@@ -145,19 +162,25 @@ function createConnection(remote: Remote<EngineApi>, life: Life): Connection {
       recentEvents: () => call(() => remote.recentEvents()),
     },
     load: (request, { signal, onProgress }) =>
-      watchLoad({
-        signal,
-        onProgress,
-        ended: life.ended,
-        start: (port) => call(() => remote.load(request, transfer(port, [port]))),
-      }),
-    generate: (request, signal) =>
-      openStream({
+      watched(
+        watchLoad({
+          signal,
+          onProgress,
+          ended: life.ended,
+          start: (port) => call(() => remote.load(request, transfer(port, [port]))),
+        }),
+      ),
+    generate(request, signal) {
+      let onSettled = (): void => {};
+      watchdog.during(new Promise<void>((resolve) => (onSettled = resolve)));
+      return openStream({
         request,
         signal,
         ended: life.ended,
         start: (sent, port) => call(() => remote.generate(sent, transfer(port, [port]))),
-      }),
+        onSettled,
+      });
+    },
     watch(onEvents) {
       const { port1, port2 } = new MessageChannel();
       port1.onmessage = ({ data }: MessageEvent<EventsMessage>) => onEvents(data.events);

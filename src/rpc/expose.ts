@@ -21,6 +21,9 @@ function createApi(engine: Engine): EngineApi {
       await holdLifeLock(lifeLock);
       return { protocol: PROTOCOL };
     },
+    async ping() {
+      // That it is answered is the answer.
+    },
     async load(request, port) {
       const { signal } = cancellation(port);
       const post = (message: LoadMessage): void => port.postMessage(message);
@@ -78,6 +81,7 @@ function withWireErrors(api: EngineApi): EngineApi {
     };
   return {
     hello: wrap(api.hello),
+    ping: wrap(api.ping),
     load: wrap(api.load),
     generate: wrap(api.generate),
     tokenize: wrap(api.tokenize),

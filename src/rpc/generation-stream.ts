@@ -19,6 +19,8 @@ export interface StreamOptions {
   /** Aborts when the connection ends. */
   ended: AbortSignal;
   start(request: GenerateRequest, port: MessagePort): Promise<void>;
+  /** Called once, when nothing more will come. */
+  onSettled(): void;
 }
 
 interface Reader {
@@ -26,7 +28,8 @@ interface Reader {
   reject(error: unknown): void;
 }
 
-export function openStream({ request, signal, ended, start }: StreamOptions): GenerationStream {
+export function openStream(options: StreamOptions): GenerationStream {
+  const { request, signal, ended, start, onSettled } = options;
   const { port1: port, port2 } = new MessageChannel();
   const flag = sharedFlag();
   const queue: GenerationMessage[] = [];
@@ -40,6 +43,7 @@ export function openStream({ request, signal, ended, start }: StreamOptions): Ge
     port.close();
     signal?.removeEventListener('abort', abort);
     ended.removeEventListener('abort', die);
+    onSettled();
     const waiting = reader;
     reader = undefined;
     if ('failure' in how) waiting?.reject(how.failure);

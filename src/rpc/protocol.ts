@@ -45,6 +45,8 @@ export interface ModelInfo {
 }
 
 export interface EngineInfo extends SessionInfo {
+  /** Whether memory can be shared. If not, `threads` is 1: the page lacks the headers that isolate it. */
+  isIsolated: boolean;
   model: ModelInfo;
 }
 
@@ -191,6 +193,8 @@ export interface EventsMessage {
 export interface EngineApi {
   /** Answers once the worker holds the lock `lifeLock` (where there are locks): it is released when the worker dies. */
   hello(lifeLock: string): Promise<{ protocol: number }>;
+  /** A sign of life. */
+  ping(): Promise<void>;
   /** Only starts it, as `generate` does: all that follows, errors included, comes on the port. */
   load(request: LoadRequest, port: MessagePort): Promise<void>;
   generate(request: GenerateRequest, port: MessagePort): Promise<void>;

@@ -36,6 +36,9 @@ export async function openLocalFile(source: LocalSource, options: OpenOptions): 
     async close() {
       // A blob holds nothing that could be released.
     },
+    async discard() {
+      // The user's own file is not ours to delete.
+    },
   };
 }
 

@@ -34,6 +34,11 @@ export interface ModelFile {
   identity(): string;
   /** Releases file handles and locks. */
   close(): Promise<void>;
+  /**
+   * The bytes are no use: closes the file and deletes what is stored of it, so that the next visit fetches it
+   * anew. A copy that another tab is reading stays.
+   */
+  discard(): Promise<void>;
 }
 
 export interface OpenOptions {

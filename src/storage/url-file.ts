@@ -38,6 +38,8 @@ export interface UrlFileParts {
   /** Of the whole file, as the caller named it. */
   sha256: string | undefined;
   options: OpenOptions;
+  /** Deletes what is stored, unless it is in use. Called when nothing of this file is open any more. */
+  remove(): Promise<void>;
 }
 
 interface Piece {
@@ -110,6 +112,11 @@ export class UrlFile implements ModelFile {
     } finally {
       place.release();
     }
+  }
+
+  async discard(): Promise<void> {
+    await this.close();
+    if (this.kept) await this.#parts.remove();
   }
 
   async *#pieces(): AsyncGenerator<Piece, void, undefined> {

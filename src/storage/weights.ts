@@ -44,7 +44,9 @@ export function createModelStore(): ModelStore {
       const present = await media();
       if (present.length === 0) return false;
       const records = (await allRecords()).filter((record) => record.id === id);
-      for (const record of records) await remove(record, present);
+      for (const { id: name, key } of records) {
+        if (!(await remove(key, present))) throw inUse(name);
+      }
       return records.length > 0;
     },
   };
@@ -202,25 +204,31 @@ class Opening {
     place: { medium: Medium; file: ChunkFile; release: Release } | undefined,
   ): ModelFile {
     const { sha256 } = this.#source;
-    return new UrlFile({ remote: this.#remote, record, connection, place, sha256, options: this.#options });
+    const options = this.#options;
+    const discard = async (): Promise<void> => void (await remove(record.key, this.#media));
+    return new UrlFile({ remote: this.#remote, record, connection, place, sha256, options, remove: discard });
   }
 }
 
-async function remove(record: ModelRecord, media: readonly Medium[]): Promise<void> {
-  const release = await tryLock(record.key);
-  if (!release) {
-    throw new SelvedgeError(
-      'model_unavailable',
-      `Model '${record.id}' is being loaded, here or in another tab. Delete it when that is done.`,
-      { retryable: true },
-    );
-  }
+/** False when the file is in use, here or in another tab. */
+async function remove(key: string, media: readonly Medium[]): Promise<boolean> {
+  const release = await tryLock(key);
+  if (!release) return false;
   try {
-    await removeRecord(record.key);
-    for (const medium of media) await medium.remove(record.key);
+    await removeRecord(key);
+    for (const medium of media) await medium.remove(key);
+    return true;
   } finally {
     release();
   }
+}
+
+function inUse(id: string): SelvedgeError {
+  return new SelvedgeError(
+    'model_unavailable',
+    `Model '${id}' is being loaded, here or in another tab. Delete it when that is done.`,
+    { retryable: true },
+  );
 }
 
 /** Of a record and its data: stands for the URL, and is short enough for a file name. */
