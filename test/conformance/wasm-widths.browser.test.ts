@@ -1,0 +1,75 @@
+/**
+ * The same row gives the same bits in steps of every width and with every number of threads, along a sequence that crosses
+ * several tiles of attention (256 positions) and pages of the cache (64).
+ */
+import { afterAll, describe, expect, test } from 'vitest';
+import type { SessionOptions } from '../../src/backend/session.ts';
+import { partings, pickRow, rowsOf, sameBits, someIds } from '../kernels/feeding.ts';
+import { kernelRoom } from '../kernels/remote-session.ts';
+import { tinyGguf } from '../models/tiny-gguf.ts';
+import type { TinyOptions } from '../models/tiny-gguf.ts';
+
+const LENGTH = 600;
+const WIDTHS = [...Array.from({ length: 16 }, (_, i) => i + 1), 31, 64, 128];
+
+const MODELS: Record<string, Partial<TinyOptions>> = {
+  'Q4_1, Q8_0 embedding': {
+    type: 'Q4_1',
+    types: { embedding: 'Q8_0' },
+    hidden: 192,
+    heads: 3,
+    kvHeads: 1,
+    ffn: 256,
+  },
+  'Q8_0 with heads of 128': { type: 'Q8_0', headSize: 128, heads: 2, kvHeads: 2, tied: false },
+};
+
+const ids = someIds(LENGTH);
+const room = kernelRoom();
+afterAll(() => room.close());
+
+describe.each(Object.entries(MODELS))('a sequence of 600 tokens (%s)', (_, model) => {
+  const bytes = tinyGguf({ ...model, contextLength: 1024 });
+  const rowsWith = async (options: Partial<SessionOptions>, width: number): Promise<Float32Array[]> => {
+    const session = await room.open(bytes, options);
+    try {
+      return await rowsOf(session, ids, width);
+    } finally {
+      session.dispose();
+    }
+  };
+
+  test.each([
+    ['q8', 'auto'],
+    ['q8', 'plain'],
+    ['f32', 'auto'],
+  ] as const)('has the same bits with 1, 2 and 3 threads (%s, %s)', async (kv, simd) => {
+    const alone = await rowsWith({ threads: 1, kv, simd }, 1);
+    expect(partings(alone, await rowsWith({ threads: 1, kv, simd }, 128))).toEqual([]);
+    expect(partings(alone, await rowsWith({ threads: 2, kv, simd }, 1))).toEqual([]);
+    expect(partings(alone, await rowsWith({ threads: 2, kv, simd }, 64))).toEqual([]);
+    expect(partings(alone, await rowsWith({ threads: 3, kv, simd }, 100))).toEqual([]);
+  });
+
+  test('has the same bits in steps of every width, begun before and after the bounds of tiles', async () => {
+    const session = await room.open(bytes, { threads: 2 });
+    const whole = session.createCache();
+    const expected = await rowsOf(session, ids, 1, whole);
+    for (const width of WIDTHS) {
+      for (const start of [63, 250, 256, 505]) {
+        const cache = whole.fork(start);
+        await session.step(
+          ids.slice(start, start + width),
+          cache,
+          Array.from({ length: Math.min(width, LENGTH - start) }, (__, row) => pickRow(row)),
+        );
+        for (let row = 0; row < Math.min(width, LENGTH - start); row++) {
+          const same = sameBits(session.logits(row), expected[start + row]!);
+          expect(same, `row ${row} of ${width} from ${start}`).toBe(true);
+        }
+        cache.dispose();
+      }
+    }
+    session.dispose();
+  });
+});

@@ -1,0 +1,55 @@
+/**
+ * What the page of a kernel test asks of the worker that holds the session (worker.ts), and how answers come back. A cache
+ * is a number that the page chose. Types and the numbers of that memory.
+ *
+ * Most of `Session` answers at once, and a page cannot wait for a message at once: such answers go into shared memory, while
+ * the page spins. Steps, which take long, answer by message.
+ */
+import type { Pick, PickRequest, SessionOptions } from '../../src/backend/session.ts';
+import type { WireFailure } from '../../src/rpc/protocol.ts';
+
+export type SlowCall =
+  /** `wideDot: false` makes the kernels take the way of a processor whose dot does not take a whole unsigned byte. */
+  | { method: 'open'; bytes: Uint8Array; options: SessionOptions; wideDot: boolean }
+  | { method: 'step'; cache: number; ids: number[]; requests: readonly PickRequest[] };
+
+export type QuickCall =
+  | { method: 'info' }
+  | { method: 'createCache'; cache: number }
+  | { method: 'fork'; cache: number; source: number; length: number }
+  | { method: 'state'; cache: number }
+  | { method: 'rewind'; cache: number; length: number }
+  | { method: 'snapshot'; cache: number }
+  | { method: 'restore'; cache: number; snapshot: Uint8Array }
+  | { method: 'disposeCache'; cache: number }
+  | { method: 'dispose' };
+
+export interface Call {
+  /** Where a quick call is answered; absent in slow ones. */
+  shared?: SharedArrayBuffer;
+  call: SlowCall | QuickCall;
+}
+
+/** Of a slow call. */
+export type Answer = { failure: WireFailure } | { stepped: Stepped | null };
+
+export interface Stepped {
+  picks: Pick[];
+  /** One row for each request. */
+  logits: Float32Array[];
+}
+
+/** Of a `state` call. */
+export interface CacheState {
+  length: number;
+  rewindLimit: number;
+  byteLength: number;
+}
+
+/** Shared memory: i32 state, i32 length of the answer in bytes, then the answer from here. */
+export const ANSWER_AT = 8;
+export const WAITING = 0;
+/** The answer is JSON (a `WireFailure` after FAILED), or bytes. */
+export const JSON_READY = 1;
+export const BYTES_READY = 2;
+export const FAILED = 3;

@@ -1,0 +1,119 @@
+/**
+ * Holds one session of the real kernels at a time, as the engine's worker does in production: kernel threads are nested
+ * workers of this same script. Answers the calls of calls.ts.
+ */
+import type { KvCache, Session } from '../../src/backend/session.ts';
+import { createWasmSink, runKernelThread, THREAD_NAME } from '../../src/backend/wasm/index.ts';
+import { planModel } from '../../src/model/architectures.ts';
+import { readGgufHeader } from '../../src/model/gguf.ts';
+import { toWire } from '../../src/rpc/wire.ts';
+import { ANSWER_AT, BYTES_READY, FAILED, JSON_READY } from './calls.ts';
+import type { Answer, CacheState, Call, QuickCall, SlowCall, Stepped } from './calls.ts';
+
+declare const self: DedicatedWorkerGlobalScope;
+
+let session: Session | undefined;
+const caches = new Map<number, KvCache>();
+const Instance = WebAssembly.Instance;
+
+if (self.name === THREAD_NAME) runKernelThread(self);
+else {
+  self.addEventListener('message', ({ data: { call, shared } }: MessageEvent<Call>) => {
+    if (shared) answerAtOnce(call as QuickCall, shared);
+    else void answer(call as SlowCall).then((content) => self.postMessage(content));
+  });
+}
+
+async function answer(call: SlowCall): Promise<Answer> {
+  try {
+    return { stepped: call.method === 'open' ? await open(call) : await step(call) };
+  } catch (error) {
+    return { failure: toWire(error) };
+  }
+}
+
+async function open({ bytes, options, wideDot }: Extract<SlowCall, { method: 'open' }>): Promise<null> {
+  caches.clear();
+  WebAssembly.Instance = wideDot ? Instance : withoutWideDot();
+  const header = readGgufHeader(bytes);
+  const sink = await createWasmSink(planModel(header), options);
+  sink.write(header.dataOffset, bytes.subarray(header.dataOffset));
+  session = await sink.finish();
+  return null;
+}
+
+/** Instances whose probe says no. */
+function withoutWideDot(): typeof WebAssembly.Instance {
+  return class extends Instance {
+    constructor(module: WebAssembly.Module, imports?: WebAssembly.Imports) {
+      super(module, imports);
+      const exports = { ...this.exports, probeWideDot: () => 0 };
+      Object.defineProperty(this, 'exports', { value: exports });
+    }
+  };
+}
+
+async function step(call: Extract<SlowCall, { method: 'step' }>): Promise<Stepped> {
+  const live = current();
+  const picks = await live.step(call.ids, cacheOf(call.cache), call.requests);
+  return { picks, logits: picks.map((_, i) => live.logits(i)) };
+}
+
+function current(): Session {
+  if (!session) throw new Error('No session is open');
+  return session;
+}
+
+function cacheOf(cache: number): KvCache {
+  const found = caches.get(cache);
+  if (!found) throw new Error(`There is no cache ${cache}`);
+  return found;
+}
+
+function answerAtOnce(call: QuickCall, shared: SharedArrayBuffer): void {
+  try {
+    const result = quick(call);
+    if (result instanceof Uint8Array) put(shared, BYTES_READY, result);
+    else put(shared, JSON_READY, json(result));
+  } catch (error) {
+    put(shared, FAILED, json(toWire(error)));
+  }
+}
+
+function json(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value ?? null));
+}
+
+function put(shared: SharedArrayBuffer, state: number, bytes: Uint8Array): void {
+  new Uint8Array(shared, ANSWER_AT).set(bytes);
+  const words = new Int32Array(shared, 0, 2);
+  words[1] = bytes.length;
+  Atomics.store(words, 0, state);
+}
+
+function quick(call: QuickCall): unknown {
+  switch (call.method) {
+    case 'info':
+      return current().info();
+    case 'createCache':
+      return void caches.set(call.cache, current().createCache());
+    case 'fork':
+      return void caches.set(call.cache, cacheOf(call.source).fork(call.length));
+    case 'state': {
+      const { length, rewindLimit, byteLength } = cacheOf(call.cache);
+      return { length, rewindLimit, byteLength } satisfies CacheState;
+    }
+    case 'rewind':
+      return cacheOf(call.cache).rewind(call.length);
+    case 'snapshot':
+      return cacheOf(call.cache).snapshot();
+    case 'restore':
+      return cacheOf(call.cache).restore(call.snapshot);
+    case 'disposeCache':
+      return cacheOf(call.cache).dispose();
+    case 'dispose':
+      return current().dispose();
+    default:
+      return call satisfies never;
+  }
+}
