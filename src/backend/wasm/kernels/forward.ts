@@ -381,30 +381,35 @@ function runLayer(index: i32, rows: i32, thread: i32, phase: i32): i32 {
   return phase + 10;
 }
 
-/** Logits of the wanted rows, up to 4 at a time. */
-function runHead(thread: i32, phase: i32): void {
+/** Logits of the `wanted` rows, up to 4 at a time. */
+function runHead(wanted: i32, thread: i32, phase: i32): void {
   const p = plan(), s = step();
   const groups = (p.vocab + 15) >> 4;
   const stride = <usize>groups << 6;
-  for (let first = 0; first < s.wanted; first += 4) {
-    const count = min(4, s.wanted - first);
+  for (let first = 0; first < wanted; first += 4) {
+    const count = min(4, wanted - first);
+    const lanes = count == 1 ? 1 : 4;
     const group = privateGroup(thread);
     for (let i = 0; i < count; i++) {
       const row = load<i32>(s.wantedRows + (<usize>(first + i) << 2));
-      prepareRow(p.x + <usize>(row * p.hidden) * 4, p.finalNorm, p.hidden, p.headKind, group, i, count == 1 ? 1 : 4, rowBuffer(thread));
+      prepareRow(p.x + <usize>(row * p.hidden) * 4, p.finalNorm, p.hidden, p.headKind, group, i, lanes, rowBuffer(thread));
     }
+    if (p.headKind == Q4) chooseRefined(p.hidden, group, lanes, count);
     product(p.headKind, p.head, p.headOffsets, p.hidden, groups, HEAD_TILE, false, count, group,
       s.logits + <usize>first * stride, stride, STORE, thread, phase + (first >> 2));
     barrier(p.threads, 0, 0);
   }
 }
 
-/** The whole step, for one thread. All threads return after the last barrier. */
+/**
+ * The whole step, for one thread. All threads return after the last barrier. Behind it nothing of the step is read: a thread
+ * that wakes late from it may find the next step's numbers there.
+ */
 export function forward(thread: i32): void {
-  const rows = step().rows;
+  const rows = step().rows, wanted = step().wanted;
   let phase = 0;
   for (let i = 0; i < plan().layers; i++) phase = runLayer(i, rows, thread, phase);
-  runHead(thread, phase);
+  runHead(wanted, thread, phase);
 }
 
 /** Phases of a step with `wanted` rows of logits: one claim counter each. */
