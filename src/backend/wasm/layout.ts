@@ -60,9 +60,14 @@ function isPackType(type: TensorType): type is PackType {
   return type in PACKS;
 }
 
+/** As many layer records as fit behind the kernels' plan (kernels/plan.ts): 60 bytes each, from 4096 to PLAN_BYTES. */
+const MOST_LAYERS = 1024;
+
 /** The kernels' own limits on a shape. */
 export function checkShape(shape: ModelShape): void {
-  const { hiddenSize, ffnSize, headSize, headCount, kvHeadCount, rope } = shape;
+  const { hiddenSize, ffnSize, headSize, headCount, kvHeadCount, layerCount, rope } = shape;
+  if (layerCount > MOST_LAYERS)
+    throw unsupported(`The model has ${layerCount} layers, above ${MOST_LAYERS}.`);
   const multiples: [string, number, number][] = [
     ['hidden size', hiddenSize, 32],
     ['feed-forward size', ffnSize, 32],

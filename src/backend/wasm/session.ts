@@ -4,7 +4,7 @@
  * stay where the kernels put them and are read in place.
  */
 import { SelvedgeError, assert } from '../../errors.ts';
-import { pickToken } from '../sampler.ts';
+import { createSamplerScratch, pickToken } from '../sampler.ts';
 import type { KvCache, Pick, PickRequest, Session, SessionInfo } from '../session.ts';
 import { WasmCache, snapshotFormat } from './cache.ts';
 import { calibrationIds, centreKeys, checksum } from './centre-keys.ts';
@@ -44,6 +44,7 @@ export class WasmSession implements Session {
   readonly #scratchBytes: number;
   /** Of one row of logits, padded to 16 outputs. */
   readonly #logitStride: number;
+  readonly #sampler = createSamplerScratch();
   readonly #frequencies: Float64Array;
   #logits: { at: number; rows: number };
   #threads = 1;
@@ -196,7 +197,7 @@ export class WasmSession implements Session {
       const id = kernels.argmax(this.#logits.at + index * this.#logitStride, plan.shape.vocabSize);
       return { id, logprob: NaN, margin: NaN, entropy: NaN };
     }
-    return pickToken(this.#logitsInPlace(index), sampling, position);
+    return pickToken(this.#logitsInPlace(index), sampling, position, this.#sampler);
   }
 
   #logitsInPlace(index: number): Float32Array {

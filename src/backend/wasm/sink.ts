@@ -91,7 +91,7 @@ class WasmSink implements WeightSink {
       const placement = this.#placements[this.#current];
       if (!placement) return;
       const next = placement.tensor.fileOffset + this.#taken - fileOffset;
-      assert(next >= at - bytes.length, 'weights are written in file order');
+      assert(next >= at, 'weights are written in file order, without a hole');
       if (next > at) {
         at = next;
         continue;

@@ -2,7 +2,7 @@
  * Attention of one row of one head over one tile of positions, f32 keys and values: the plain definition, for
  * `kv: 'f32'`. Same tiles, same softmax, same partials as the int8 form.
  */
-import { madd } from './simd';
+import { LOG2E, madd } from './simd';
 import { TILE, exponentials } from './softmax';
 import { plan } from './plan';
 import { unitOf } from './rotate';
@@ -21,7 +21,7 @@ export function attendTileF32(
   const size = <usize>plan().headSize;
   const start = tile * TILE;
   const count = min(position + 1 - start, TILE);
-  const factor = f32x4.splat(<f32>(1.0 / Math.sqrt(<f64>size)));
+  const factor = f32x4.splat(LOG2E / <f32>Math.sqrt(<f64>size));
   for (let i = 0; i < (count + 7 & ~7); i += 4) {
     const keys = unitOf(start + i, layerIndex, kvHead) + ((<usize>(i & 63) * size) << 2);
     v128.store(scores + (<usize>i << 2), score(keys, query, size, factor));

@@ -6,7 +6,7 @@
  * The integer sums are exact, so one row alone and four rows together give the same bits.
  */
 import { queryBytes, quantizeQuery, scoreFour, scoreFourWide, scoreOne, scoreOneWide, wideDot } from './scores';
-import { RELAXED, dotSigned } from './simd';
+import { LOG2E, RELAXED, dotSigned } from './simd';
 import { TILE, weightsOf } from './softmax';
 import { plan } from './plan';
 import { unitOf } from './rotate';
@@ -21,25 +21,34 @@ export const ATTENTION_SCRATCH: usize = QUERY_BYTES + SCORES_BYTES + WEIGHT_BYTE
 
 /**
  * Lists where the weights' digits of a query are not all zero: pairs (address of the weights, address of the values).
- * Returns the end of the list.
+ * Returns the end of the list. Entries are written in any case and kept by moving on.
  */
-function listQuads(
-  weights: usize, count: i32, position: i32, layerIndex: i32, kvHead: i32, list: usize,
-): usize {
-  const p = plan();
-  const size = <usize>p.headSize;
+function listQuads(weights: usize, count: i32, position: i32, layerIndex: i32, kvHead: i32, list: usize): usize {
+  const quadBytes = <usize>plan().headSize << 2;
   for (let first = 0; first < count; first += 64) {
-    const values = unitOf(position + first, layerIndex, kvHead) + (size << 6);
-    const last = min(count, first + 64);
-    for (let i = first; i < last; i += 4) {
-      const w = RELAXED ? weights + <usize>i : weights + (<usize>i << 1);
-      const any = RELAXED ? <bool>load<u32>(w) : load<u64>(w) != 0;
-      store<u32>(list, <u32>w);
-      store<u32>(list, <u32>(values + (<usize>(i - first) * size)), 4);
-      list += any ? 8 : 0;
+    let value = unitOf(position + first, layerIndex, kvHead) + (quadBytes << 4);
+    for (let i = first, last = min(count, first + 64); i < last; i += 16) {
+      let w = RELAXED ? weights + <usize>i : weights + (<usize>i << 1);
+      let some = nonZeroQuads(w) & ((1 << ((last - i + 3) >> 2)) - 1);
+      for (let v = value; some != 0; some >>= 1) {
+        store<u32>(list, <u32>w);
+        store<u32>(list, <u32>v, 4);
+        list += <usize>(some & 1) << 3;
+        w += RELAXED ? 4 : 8;
+        v += quadBytes;
+      }
+      value += quadBytes << 2;
     }
   }
   return list;
+}
+
+/** Bit i says whether quad i of the four at `w` is not all zero. */
+// @ts-ignore: decorator
+@inline function nonZeroQuads(w: usize): i32 {
+  const zero = i32x4.splat(0);
+  if (RELAXED) return i32x4.bitmask(i32x4.ne(v128.load(w), zero));
+  return i64x2.bitmask(i64x2.ne(v128.load(w), zero)) | (i64x2.bitmask(i64x2.ne(v128.load(w, 16), zero)) << 2);
 }
 
 /** Sum of values x one digit of the weights over a list, for 32 dims: i32 [32] into out, shifted, stored or added. */
@@ -116,6 +125,15 @@ function values(
   }
 }
 
+/** Reads a word of every cache line; the sum goes where nobody reads it, so that the loads are not dropped. */
+function touch(at: usize, bytes: usize, unused: usize): void {
+  let sum: i32 = 0;
+  for (const end = at + bytes; at < end; at += 256) {
+    sum |= load<i32>(at) | load<i32>(at, 64) | load<i32>(at, 128) | load<i32>(at, 192);
+  }
+  store<i32>(unused, sum);
+}
+
 /** Scores of 1..4 queries against 16 positions. */
 function scoreRows(
   wide: bool, rows: i32, keys: usize, quadBytes: usize, query: usize, stride: usize, keyScales: usize, out: usize,
@@ -139,13 +157,23 @@ function scoreRows(
   }
 }
 
+/** Quantises the rotated queries of 1..4 rows (f32, `rowBytes` apart) into the scratch of an attention task. */
+export function prepareQueries(queries: usize, rowBytes: usize, rows: i32, scratch: usize): void {
+  const size = plan().headSize;
+  const factor = LOG2E / <f32>Math.sqrt(<f64>size);
+  for (let r = 0; r < rows; r++) {
+    quantizeQuery(queries + <usize>r * rowBytes, size, factor, scratch + <usize>r * queryBytes(size));
+  }
+}
+
 /**
- * Rows r = 0..rows-1 (1..4) of one head, at positions first + r, over tile `tile`. `queries`: f32 rotated query of row 0,
- * `rowBytes` apart. Partials of row r go to partials + r x partialBytes. Rows before the tile are left out.
+ * Rows r = 0..rows-1 (1..4) of one head, at positions first + r, over tile `tile`, their queries prepared. Partials of row r
+ * go to partials + r x partialBytes. Rows before the tile are left out. `fresh`: the values are not yet in a near cache, so
+ * they are touched while the scores are worked out.
  */
 export function attendTile(
-  layerIndex: i32, kvHead: i32, queries: usize, rowBytes: usize, rows: i32, first: i32, tile: i32,
-  scratch: usize, partials: usize, partialBytes: usize,
+  layerIndex: i32, kvHead: i32, rows: i32, first: i32, tile: i32, scratch: usize, partials: usize, partialBytes: usize,
+  fresh: bool,
 ): void {
   const p = plan();
   const size = p.headSize;
@@ -157,16 +185,13 @@ export function attendTile(
   const list = valueScales + SCALE_BYTES;
   const start = tile * TILE;
   const longest = min(first + rows - start, TILE);
-  const factor = <f32>(1.0 / Math.sqrt(<f64>size));
-  for (let r = 0; r < rows; r++) {
-    quantizeQuery(queries + <usize>r * rowBytes, size, factor, scratch + <usize>r * stride);
-  }
   for (let i = 0; i < longest; i += 16) {
     const unit = unitOf(start + i, layerIndex, kvHead);
     const slot = <usize>(i & 63);
     const keys = unit + slot * <usize>size, keyScales = unit + (<usize>size << 7) + (slot << 2);
     const out = scores + (<usize>i << 2);
     for (let j: usize = 0; j < 64; j += 16) v128.store(valueScales + (<usize>i << 2) + j, v128.load(keyScales + j, 256));
+    if (fresh) touch(keys + (<usize>size << 6), <usize>size << 4, list);
     scoreRows(wide, rows, keys, quadBytes, scratch, stride, keyScales, out);
   }
   for (let r = 0; r < rows; r++) {

@@ -5,14 +5,14 @@
  * Preparing activations (norm, quantisation) is done by every thread for itself when the step has at most 4 rows; for more
  * it is a phase of its own. Outputs are split between threads, never sums, so the thread count leaves the bits alone.
  */
-import { ATTENTION_SCRATCH, attendTile } from './attention';
+import { ATTENTION_SCRATCH, attendTile, prepareQueries } from './attention';
 import { attendTileF32 } from './attention-f32';
 import { Q4, layer, plan, step } from './plan';
 import { bytes14, bytes8, chooseRefined, quantize14, quantize8, rmsNorm } from './quantize';
 import { BLOCK4, OPEN4, openQ4, rowQ4, rowsQ4, unpackRowQ4 } from './q4';
 import { BLOCK8, rowQ8, rowsQ8, unpackRowQ8 } from './q8';
 import { rotate, writeKeyValue } from './rotate';
-import { silu4 } from './simd';
+import { HALF_BIAS, silu4 } from './simd';
 import { TILE, combine } from './softmax';
 import { barrier, claim, firstTile, startThreads } from './sync';
 
@@ -144,10 +144,10 @@ function prepare(x: usize, weight: usize, length: i32, kind: i32, rows: i32, thr
   return p.shared;
 }
 
-/** Applies a product of 16 outputs to the output row. */
+/** Applies a product of 16 outputs, which still lacks 2^56, to the output row. */
 function emit(from: usize, out: usize, mode: i32): void {
   for (let i: usize = 0; i < 64; i += 16) {
-    let v = v128.load(from + i);
+    let v = f32x4.mul(v128.load(from + i), f32x4.splat(HALF_BIAS));
     if (mode == ADD) {
       v = f32x4.add(v128.load(out + i), v);
     } else if (mode == GATE) {
@@ -243,8 +243,9 @@ function attendRow(layerIndex: i32, thread: i32, phase: i32): void {
       writeKeyValue(layerIndex, kvHead, position, key, keys + <usize>(p.kvHeads + kvHead) * headBytes);
     }
     for (let h = 0; h < perKv; h++) {
+      if (p.kvInt8) prepareQueries(buffer + <usize>h * headBytes, 0, 1, attentionScratch(thread));
       const partial = p.partials + <usize>((kvHead * perKv + h) * p.maxTiles + tile) * partialBytes();
-      attendHead(layerIndex, kvHead, buffer + <usize>h * headBytes, 0, 1, position, tile, thread, partial, 0);
+      attendHead(layerIndex, kvHead, buffer + <usize>h * headBytes, 0, 1, position, tile, thread, partial, 0, h == 0);
     }
   }
 }
@@ -252,10 +253,10 @@ function attendRow(layerIndex: i32, thread: i32, phase: i32): void {
 // @ts-ignore: decorator
 @inline function attendHead(
   layerIndex: i32, kvHead: i32, query: usize, rowBytes: usize, rows: i32, first: i32, tile: i32, thread: i32,
-  partial: usize, rowPartialBytes: usize,
+  partial: usize, rowPartialBytes: usize, fresh: bool,
 ): void {
   if (plan().kvInt8) {
-    attendTile(layerIndex, kvHead, query, rowBytes, rows, first, tile, attentionScratch(thread), partial, rowPartialBytes);
+    attendTile(layerIndex, kvHead, rows, first, tile, attentionScratch(thread), partial, rowPartialBytes, fresh);
   } else {
     for (let r = 0; r < rows; r++) {
       if ((first + r) / TILE < tile) continue;
@@ -297,10 +298,11 @@ function attendRows(layerIndex: i32, rows: i32, thread: i32, phase: i32): void {
     const head = t % p.heads, row = (groups - 1 - t / p.heads) << 2;
     const count = min(4, rows - row), first = step().position + row;
     const query = p.qkv + <usize>row * rowBytes + <usize>head * headBytes;
+    if (p.kvInt8) prepareQueries(query, rowBytes, count, attentionScratch(thread));
     for (let tile = 0; tile <= (first + count - 1) / TILE; tile++) {
       attendHead(
         layerIndex, head / (p.heads / p.kvHeads), query, rowBytes, count, first, tile, thread,
-        partials + <usize>tile * partialBytes(), rowPartials,
+        partials + <usize>tile * partialBytes(), rowPartials, false,
       );
     }
     for (let r = 0; r < count; r++) {

@@ -67,9 +67,9 @@ export function unpackRowQ8(matrix: usize, row: i32, length: i32, out: usize): v
   return madd(f32x4.mul(f32x4.convert_i32x4_s(i), f32x4.splat(HALF_BIAS)), d, f);
 }
 
-/** 16 outputs for one row (14-bit form, lanes = 1). Result f32 [16] at `out`. */
+/** 16 outputs for one row (14-bit form, lanes = 1). Result f32 [16] times 2^-56 at `out`. */
 export function rowQ8(w: usize, blocks: i32, act: usize, offsets: usize, out: usize): void {
-  const scale = f32x4.splat(load<f32>(act + <usize>(blocks << 6)) * HALF_BIAS);
+  const scale = v128.load32_splat(act + <usize>(blocks << 6));
   let f0 = v128.load(offsets, 0), f1 = v128.load(offsets, 16), f2 = v128.load(offsets, 32), f3 = v128.load(offsets, 48);
   for (let b = 0; b < blocks; b++) {
     let h0 = i32x4.splat(0), h1 = h0, h2 = h0, h3 = h0, l0 = h0, l1 = h0, l2 = h0, l3 = h0;
@@ -136,7 +136,7 @@ export function rowQ8(w: usize, blocks: i32, act: usize, offsets: usize, out: us
   v128.store(out, f32x4.mul(f3, scale), 48);
 }
 
-/** 16 outputs for each of 4 rows (14-bit form, lanes = 4). Result f32 [4][16] at `out`. Four passes of 4 outputs. */
+/** 16 outputs for each of 4 rows (14-bit form, lanes = 4). Result f32 [4][16] times 2^-56 at `out`. Four passes of 4 outputs. */
 export function rowsQ8(w: usize, blocks: i32, act: usize, offsets: usize, out: usize): void {
   for (let g: usize = 0; g < 4; g++) {
     quarter(w + (g << 4), w + 512 + (g << 3), blocks, act, v128.load(offsets + (g << 4)), out + (g << 4));
@@ -173,8 +173,8 @@ function quarter(w: usize, d: usize, blocks: i32, act: usize, offset: v128, out:
     w += 32;
     d += BLOCK8;
   }
-  v128.store(out, f32x4.mul(f0, f32x4.splat(load<f32>(scales, 0) * HALF_BIAS)));
-  v128.store(out, f32x4.mul(f1, f32x4.splat(load<f32>(scales, 4) * HALF_BIAS)), 64);
-  v128.store(out, f32x4.mul(f2, f32x4.splat(load<f32>(scales, 8) * HALF_BIAS)), 128);
-  v128.store(out, f32x4.mul(f3, f32x4.splat(load<f32>(scales, 12) * HALF_BIAS)), 192);
+  v128.store(out, f32x4.mul(f0, v128.load32_splat(scales, 0)));
+  v128.store(out, f32x4.mul(f1, v128.load32_splat(scales, 4)), 64);
+  v128.store(out, f32x4.mul(f2, v128.load32_splat(scales, 8)), 128);
+  v128.store(out, f32x4.mul(f3, v128.load32_splat(scales, 12)), 192);
 }

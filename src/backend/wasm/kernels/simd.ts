@@ -72,7 +72,7 @@ export const QUAD: usize = RELAXED ? 4 : 8;
   return v128.and(i32x4.shl(v128.load16x4_s(p), 13), mask);
 }
 
-/** Undoes half of the missing 2^112: applied once to the activations and once to the result. */
+/** Undoes half of the missing 2^112: the activations carry it once, and the result is multiplied by it once. */
 export const HALF_BIAS: f32 = 7.205759403792794e16; // 2^56
 
 /** One f16 as f32, exactly. */
@@ -115,75 +115,70 @@ const CONSTANTS_AT: usize = 512;
 /** 1.5 x 2^23: added to a small float it leaves the nearest integer (ties to even) in the low bits. */
 const MAGIC: f32 = 12582912;
 
+/** Scores are kept in units of ln 2, so that exponentials are powers of two. */
+export const LOG2E: f32 = 1.4426950408889634;
+
 /** Written once, before anything runs. */
 export function initConstants(): void {
   const at = CONSTANTS_AT;
-  v128.store(at, f32x4.splat(-60), 0);
-  v128.store(at, f32x4.splat(60), 16);
-  v128.store(at, f32x4.splat(1.4426950408889634), 32);
-  v128.store(at, f32x4.splat(-0.6931471805599453), 48);
-  v128.store(at, f32x4.splat(MAGIC), 64);
-  v128.store(at, f32x4.splat(1.3888889225e-3), 80);
-  v128.store(at, f32x4.splat(8.3334519073e-3), 96);
-  v128.store(at, f32x4.splat(4.1665795894e-2), 112);
-  v128.store(at, f32x4.splat(1.6666665459e-1), 128);
-  v128.store(at, f32x4.splat(5.0000001201e-1), 144);
-  v128.store(at, f32x4.splat(1), 160);
-  v128.store(at, i32x4.splat(127), 176);
-  v128.store(at, i8x16.splat(0x0f), 192);
-  v128.store(at, i32x4.splat(0x8fffffff), 208);
+  v128.store(at, f32x4.splat(-80), 0);
+  v128.store(at, f32x4.splat(80), 16);
+  v128.store(at, f32x4.splat(MAGIC), 32);
+  v128.store(at, f32x4.splat(1.33335581464284e-3), 48);
+  v128.store(at, f32x4.splat(9.61812910762848e-3), 64);
+  v128.store(at, f32x4.splat(5.55041086648216e-2), 80);
+  v128.store(at, f32x4.splat(2.40226506959101e-1), 96);
+  v128.store(at, f32x4.splat(6.93147180559945e-1), 112);
+  v128.store(at, f32x4.splat(1), 128);
+  v128.store(at, i32x4.splat(127), 144);
+  v128.store(at, i8x16.splat(0x0f), 160);
+  v128.store(at, i32x4.splat(0x8fffffff), 176);
+  v128.store(at, f32x4.splat(-LOG2E), 192);
 }
 
 /** 127 in every i32 lane: the low digit. */
 // @ts-ignore: decorator
 @inline export function lowDigit(): v128 {
-  return constant(11);
+  return constant(9);
 }
 
 /** 0x0f in every byte. */
 // @ts-ignore: decorator
 @inline export function nibbleMask(): v128 {
-  return constant(12);
+  return constant(10);
 }
 
 /** What stays of a shifted, sign-extended f16. */
 // @ts-ignore: decorator
 @inline export function halfMask(): v128 {
-  return constant(13);
+  return constant(11);
 }
 
 /**
- * e^x for four x <= 60, relative error about 2e-6: 2^n times a polynomial of degree 6 on [-ln2/2, ln2/2]. Below -60 the
- * result stays at e^-60, so that none is denormal: what is smaller than that part of the largest counts for nothing.
+ * 2^x for four x <= 80, relative error about 3e-6: a polynomial of degree 5 on [-1/2, 1/2], its exponent raised. Below -80
+ * the result stays at 2^-80, so that none is denormal: what is smaller than that part of the largest counts for nothing.
  */
 // @ts-ignore: decorator
-@inline export function exp4(x: v128): v128 {
+@inline export function exp2(x: v128): v128 {
   x = f32x4.pmax(x, constant(0));
-  const t = madd(x, constant(2), constant(4));
-  const r = madd(f32x4.sub(t, constant(4)), constant(3), x);
-  let p = madd(constant(5), r, constant(6));
+  const t = f32x4.add(x, constant(2));
+  const r = f32x4.sub(x, f32x4.sub(t, constant(2)));
+  let p = madd(constant(3), r, constant(4));
+  p = madd(p, r, constant(5));
+  p = madd(p, r, constant(6));
   p = madd(p, r, constant(7));
   p = madd(p, r, constant(8));
-  p = madd(p, r, constant(9));
-  p = madd(p, r, constant(10));
-  p = madd(p, r, constant(10));
   return i32x4.add(p, i32x4.shl(t, 23));
 }
 
 /** x / (1 + e^-x). */
 // @ts-ignore: decorator
 @inline export function silu4(x: v128): v128 {
-  return f32x4.div(x, f32x4.add(constant(10), exp4(f32x4.pmin(f32x4.neg(x), constant(1)))));
-}
-
-/** x times `factor`, rounded (ties to even), in the low 22 bits of each lane; the rest is that of MAGIC. */
-// @ts-ignore: decorator
-@inline export function roundedBits(x: v128, factor: v128): v128 {
-  return madd(x, factor, constant(4));
+  return f32x4.div(x, f32x4.add(constant(8), exp2(f32x4.pmin(f32x4.mul(x, constant(12)), constant(1)))));
 }
 
 /** x times `factor`, rounded to the nearest integer (ties to even), below 2^22 in magnitude. */
 // @ts-ignore: decorator
 @inline export function rounded(x: v128, factor: v128): v128 {
-  return i32x4.sub(roundedBits(x, factor), constant(4));
+  return i32x4.sub(madd(x, factor, constant(2)), constant(2));
 }

@@ -4,9 +4,9 @@
  * A tile is TILE positions with fixed bounds, so a row's result does not depend on who computes it or beside whom. A row
  * stops at its own boundary of 8 positions, and what lies behind its own position weighs nothing.
  *
- * A partial is f32 [4 + headSize]: largest score, sum of exponentials, two unused, then the weighted values.
+ * Scores are in units of ln 2. A partial is f32 [4 + headSize]: largest score, sum of exponentials, two unused, then the weighted values.
  */
-import { RELAXED, exp4, lowDigit, madd, maxLanes, rounded, sumLanes } from './simd';
+import { RELAXED, exp2, lowDigit, madd, maxLanes, rounded, sumLanes } from './simd';
 
 export const TILE: i32 = 256;
 
@@ -38,10 +38,10 @@ export function exponentials(scores: usize, count: i32, partial: usize): void {
   const shift = f32x4.splat(largest);
   let a = f32x4.splat(0), b = a;
   for (; scores < end; scores += 32) {
-    const e = exp4(f32x4.sub(v128.load(scores), shift));
+    const e = exp2(f32x4.sub(v128.load(scores), shift));
     v128.store(scores, e);
     a = f32x4.add(a, e);
-    const f = exp4(f32x4.sub(v128.load(scores, 16), shift));
+    const f = exp2(f32x4.sub(v128.load(scores, 16), shift));
     v128.store(scores, f, 16);
     b = f32x4.add(b, f);
   }
@@ -61,9 +61,9 @@ export function weightsOf(scores: usize, count: i32, scales: usize, partial: usi
   const shift = f32x4.splat(largest);
   let a = f32x4.splat(0), b = a, m = a, n = a;
   for (let at = scores; at < end; at += 32) {
-    const e = exp4(f32x4.sub(v128.load(at), shift));
+    const e = exp2(f32x4.sub(v128.load(at), shift));
     a = f32x4.add(a, e);
-    const f = exp4(f32x4.sub(v128.load(at, 16), shift));
+    const f = exp2(f32x4.sub(v128.load(at, 16), shift));
     b = f32x4.add(b, f);
     const u = f32x4.mul(e, v128.load(scales)), v = f32x4.mul(f, v128.load(scales, 16));
     v128.store(at, u);
@@ -105,7 +105,7 @@ export function combine(partials: usize, tiles: i32, size: i32, out: usize): voi
   let sum: f32 = 0;
   for (let t = 0; t < tiles; t++) {
     const p = partials + <usize>t * stride;
-    const w = f32x4.extract_lane(exp4(f32x4.splat(load<f32>(p) - largest)), 0);
+    const w = f32x4.extract_lane(exp2(f32x4.splat(load<f32>(p) - largest)), 0);
     store<f32>(p, w, 8);
     sum += w * load<f32>(p, 4);
   }
