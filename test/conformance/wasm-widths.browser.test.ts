@@ -5,33 +5,46 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import type { SessionOptions } from '../../src/backend/session.ts';
 import { partings, pickRow, rowsOf, sameBits, someIds } from '../kernels/feeding.ts';
+import { outlierGguf } from '../kernels/outlier-gguf.ts';
 import { kernelRoom } from '../kernels/remote-session.ts';
 import { tinyGguf } from '../models/tiny-gguf.ts';
-import type { TinyOptions } from '../models/tiny-gguf.ts';
 
 const LENGTH = 600;
 const WIDTHS = [...Array.from({ length: 16 }, (_, i) => i + 1), 31, 64, 128];
 
-const MODELS: Record<string, Partial<TinyOptions>> = {
-  'Q4_1, Q8_0 embedding': {
+const contextLength = 1024;
+const MODELS: Record<string, Uint8Array> = {
+  'Q4_1 with outliers, Q8_0 embedding': outlierGguf({
     type: 'Q4_1',
     types: { embedding: 'Q8_0' },
-    hidden: 192,
-    heads: 3,
+    hidden: 320,
+    heads: 5,
     kvHeads: 1,
     ffn: 256,
-  },
-  'Q8_0 with heads of 128': { type: 'Q8_0', headSize: 128, heads: 2, kvHeads: 2, tied: false },
+    contextLength,
+  }),
+  'Q8_0 with heads of 128, Q4_1 head': tinyGguf({
+    type: 'Q8_0',
+    types: { head: 'Q4_1' },
+    headSize: 128,
+    heads: 2,
+    kvHeads: 2,
+    tied: false,
+    contextLength,
+  }),
 };
 
 const ids = someIds(LENGTH);
 const room = kernelRoom();
 afterAll(() => room.close());
 
-describe.each(Object.entries(MODELS))('a sequence of 600 tokens (%s)', (_, model) => {
-  const bytes = tinyGguf({ ...model, contextLength: 1024 });
-  const rowsWith = async (options: Partial<SessionOptions>, width: number): Promise<Float32Array[]> => {
-    const session = await room.open(bytes, options);
+describe.each(Object.entries(MODELS))('a sequence of 600 tokens (%s)', (_, bytes) => {
+  const rowsWith = async (
+    options: Partial<SessionOptions>,
+    width: number,
+    wideDot = true,
+  ): Promise<Float32Array[]> => {
+    const session = await room.open(bytes, options, wideDot);
     try {
       return await rowsOf(session, ids, width);
     } finally {
@@ -49,6 +62,12 @@ describe.each(Object.entries(MODELS))('a sequence of 600 tokens (%s)', (_, model
     expect(partings(alone, await rowsWith({ threads: 2, kv, simd }, 1))).toEqual([]);
     expect(partings(alone, await rowsWith({ threads: 2, kv, simd }, 64))).toEqual([]);
     expect(partings(alone, await rowsWith({ threads: 3, kv, simd }, 100))).toEqual([]);
+  });
+
+  test('has the same bits whether or not the dot takes a whole byte', async () => {
+    const wide = await rowsWith({}, 128);
+    expect(partings(wide, await rowsWith({}, 128, false))).toEqual([]);
+    expect(partings(wide, await rowsWith({ threads: 2 }, 1, false))).toEqual([]);
   });
 
   test('has the same bits in steps of every width, begun before and after the bounds of tiles', async () => {
