@@ -12,7 +12,7 @@ import { bytes14, bytes8, chooseRefined, quantize14, quantize8, rmsNorm } from '
 import { BLOCK4, OPEN4, openQ4, rowQ4, rowsQ4, unpackRowQ4 } from './q4';
 import { BLOCK8, rowQ8, rowsQ8, unpackRowQ8 } from './q8';
 import { rotate, writeKeyValue } from './rotate';
-import { HALF_BIAS, silu4 } from './simd';
+import { halfBias, madd, silu4 } from './simd';
 import { TILE, combine } from './softmax';
 import { barrier, claim, firstTile, startThreads } from './sync';
 
@@ -146,14 +146,22 @@ function prepare(x: usize, weight: usize, length: i32, kind: i32, rows: i32, thr
 
 /** Applies a product of 16 outputs, which still lacks 2^56, to the output row. */
 function emit(from: usize, out: usize, mode: i32): void {
-  for (let i: usize = 0; i < 64; i += 16) {
-    let v = f32x4.mul(v128.load(from + i), f32x4.splat(HALF_BIAS));
-    if (mode == ADD) {
-      v = f32x4.add(v128.load(out + i), v);
-    } else if (mode == GATE) {
-      v = f32x4.mul(silu4(v128.load(out + i)), v);
-    }
-    v128.store(out + i, v);
+  const bias = halfBias();
+  if (mode == STORE) {
+    v128.store(out, f32x4.mul(v128.load(from, 0), bias), 0);
+    v128.store(out, f32x4.mul(v128.load(from, 16), bias), 16);
+    v128.store(out, f32x4.mul(v128.load(from, 32), bias), 32);
+    v128.store(out, f32x4.mul(v128.load(from, 48), bias), 48);
+  } else if (mode == ADD) {
+    v128.store(out, madd(v128.load(from, 0), bias, v128.load(out, 0)), 0);
+    v128.store(out, madd(v128.load(from, 16), bias, v128.load(out, 16)), 16);
+    v128.store(out, madd(v128.load(from, 32), bias, v128.load(out, 32)), 32);
+    v128.store(out, madd(v128.load(from, 48), bias, v128.load(out, 48)), 48);
+  } else {
+    v128.store(out, f32x4.mul(silu4(v128.load(out, 0)), f32x4.mul(v128.load(from, 0), bias)), 0);
+    v128.store(out, f32x4.mul(silu4(v128.load(out, 16)), f32x4.mul(v128.load(from, 16), bias)), 16);
+    v128.store(out, f32x4.mul(silu4(v128.load(out, 32)), f32x4.mul(v128.load(from, 32), bias)), 32);
+    v128.store(out, f32x4.mul(silu4(v128.load(out, 48)), f32x4.mul(v128.load(from, 48), bias)), 48);
   }
 }
 
@@ -245,7 +253,7 @@ function attendRow(layerIndex: i32, thread: i32, phase: i32): void {
     for (let h = 0; h < perKv; h++) {
       if (p.kvInt8) prepareQueries(buffer + <usize>h * headBytes, 0, 1, attentionScratch(thread));
       const partial = p.partials + <usize>((kvHead * perKv + h) * p.maxTiles + tile) * partialBytes();
-      attendHead(layerIndex, kvHead, buffer + <usize>h * headBytes, 0, 1, position, tile, thread, partial, 0, h == 0);
+      attendHead(layerIndex, kvHead, buffer + <usize>h * headBytes, 0, 1, position, tile, thread, partial, 0);
     }
   }
 }
@@ -253,10 +261,10 @@ function attendRow(layerIndex: i32, thread: i32, phase: i32): void {
 // @ts-ignore: decorator
 @inline function attendHead(
   layerIndex: i32, kvHead: i32, query: usize, rowBytes: usize, rows: i32, first: i32, tile: i32, thread: i32,
-  partial: usize, rowPartialBytes: usize, fresh: bool,
+  partial: usize, rowPartialBytes: usize,
 ): void {
   if (plan().kvInt8) {
-    attendTile(layerIndex, kvHead, rows, first, tile, attentionScratch(thread), partial, rowPartialBytes, fresh);
+    attendTile(layerIndex, kvHead, rows, first, tile, attentionScratch(thread), partial, rowPartialBytes);
   } else {
     for (let r = 0; r < rows; r++) {
       if ((first + r) / TILE < tile) continue;
@@ -302,7 +310,7 @@ function attendRows(layerIndex: i32, rows: i32, thread: i32, phase: i32): void {
     for (let tile = 0; tile <= (first + count - 1) / TILE; tile++) {
       attendHead(
         layerIndex, head / (p.heads / p.kvHeads), query, rowBytes, count, first, tile, thread,
-        partials + <usize>tile * partialBytes(), rowPartials, false,
+        partials + <usize>tile * partialBytes(), rowPartials,
       );
     }
     for (let r = 0; r < count; r++) {

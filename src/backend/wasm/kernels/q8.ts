@@ -7,7 +7,7 @@
  *
  * The weight is the signed operand and the activation's digit (0..127) the other, which is exact on every processor.
  */
-import { HALF_BIAS, RELAXED, dotSigned, halfToFloat, halfUnsigned, madd } from './simd';
+import { HALF_BIAS, RELAXED, dotSigned, halfBias, halfToFloat, halfUnsigned, madd } from './simd';
 
 export const BLOCK8: usize = 544;
 
@@ -64,7 +64,7 @@ export function unpackRowQ8(matrix: usize, row: i32, length: i32, out: usize): v
 
 // @ts-ignore: decorator
 @inline function finish(f: v128, i: v128, d: v128): v128 {
-  return madd(f32x4.mul(f32x4.convert_i32x4_s(i), f32x4.splat(HALF_BIAS)), d, f);
+  return madd(f32x4.mul(f32x4.convert_i32x4_s(i), halfBias()), d, f);
 }
 
 /** 16 outputs for one row (14-bit form, lanes = 1). Result f32 [16] times 2^-56 at `out`. */

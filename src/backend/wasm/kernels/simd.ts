@@ -134,6 +134,13 @@ export function initConstants(): void {
   v128.store(at, i8x16.splat(0x0f), 160);
   v128.store(at, i32x4.splat(0x8fffffff), 176);
   v128.store(at, f32x4.splat(-LOG2E), 192);
+  v128.store(at, f32x4.splat(HALF_BIAS), 208);
+}
+
+/** HALF_BIAS in every lane. */
+// @ts-ignore: decorator
+@inline export function halfBias(): v128 {
+  return constant(13);
 }
 
 /** 127 in every i32 lane: the low digit. */
