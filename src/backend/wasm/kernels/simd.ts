@@ -102,8 +102,7 @@ export const HALF_BIAS: f32 = 7.205759403792794e16; // 2^56
 }
 
 /**
- * Vector constants live in memory: V8 builds a v128 constant afresh at every use, in three instructions, but takes one from
- * memory as an operand.
+ * Vector constants live in memory: V8 builds a v128 constant afresh at every use, in three instructions; a load is one.
  */
 const CONSTANTS_AT: usize = 512;
 
@@ -167,15 +166,31 @@ export function initConstants(): void {
  */
 // @ts-ignore: decorator
 @inline export function exp2(x: v128): v128 {
-  x = f32x4.pmax(x, constant(0));
-  const t = f32x4.add(x, constant(2));
-  const r = f32x4.sub(x, f32x4.sub(t, constant(2)));
-  let p = madd(constant(3), r, constant(4));
-  p = madd(p, r, constant(5));
-  p = madd(p, r, constant(6));
-  p = madd(p, r, constant(7));
-  p = madd(p, r, constant(8));
+  x = f32x4.pmax(x, leastExponent());
+  const t = f32x4.add(x, magic());
+  const r = f32x4.sub(x, f32x4.sub(t, magic()));
+  let p = madd(power(0), r, power(1));
+  p = madd(p, r, power(2));
+  p = madd(p, r, power(3));
+  p = madd(p, r, power(4));
+  p = madd(p, r, power(5));
   return i32x4.add(p, i32x4.shl(t, 23));
+}
+
+// @ts-ignore: decorator
+@inline export function leastExponent(): v128 {
+  return constant(0);
+}
+
+// @ts-ignore: decorator
+@inline export function magic(): v128 {
+  return constant(2);
+}
+
+/** Coefficient of 2^x, the highest power first. */
+// @ts-ignore: decorator
+@inline export function power(index: usize): v128 {
+  return constant(3 + index);
 }
 
 /** x / (1 + e^-x). */
@@ -187,5 +202,5 @@ export function initConstants(): void {
 /** x times `factor`, rounded to the nearest integer (ties to even), below 2^22 in magnitude. */
 // @ts-ignore: decorator
 @inline export function rounded(x: v128, factor: v128): v128 {
-  return i32x4.sub(madd(x, factor, constant(2)), constant(2));
+  return i32x4.sub(madd(x, factor, magic()), magic());
 }

@@ -6,7 +6,7 @@
  *
  * Scores are in units of ln 2. A partial is f32 [4 + headSize]: largest score, sum of exponentials, two unused, then the weighted values.
  */
-import { RELAXED, exp2, lowDigit, madd, maxLanes, rounded, sumLanes } from './simd';
+import { RELAXED, exp2, leastExponent, lowDigit, madd, magic, maxLanes, power, rounded, sumLanes } from './simd';
 
 export const TILE: i32 = 256;
 
@@ -61,9 +61,30 @@ export function weightsOf(scores: usize, count: i32, scales: usize, partial: usi
   const shift = f32x4.splat(largest);
   let a = f32x4.splat(0), b = a, m = a, n = a;
   for (let at = scores; at < end; at += 32) {
-    const e = exp2(f32x4.sub(v128.load(at), shift));
+    // Two at a time, so that each constant is loaded for both.
+    let e = f32x4.sub(v128.load(at), shift), f = f32x4.sub(v128.load(at, 16), shift);
+    let c = leastExponent();
+    e = f32x4.pmax(e, c);
+    f = f32x4.pmax(f, c);
+    c = magic();
+    const s = f32x4.add(e, c), t = f32x4.add(f, c);
+    e = f32x4.sub(e, f32x4.sub(s, c));
+    f = f32x4.sub(f, f32x4.sub(t, c));
+    c = power(0);
+    let p = madd(c, e, power(1)), q = madd(c, f, power(1));
+    c = power(2);
+    p = madd(p, e, c);
+    q = madd(q, f, c);
+    c = power(3);
+    p = madd(p, e, c);
+    q = madd(q, f, c);
+    c = power(4);
+    p = madd(p, e, c);
+    q = madd(q, f, c);
+    c = power(5);
+    e = i32x4.add(madd(p, e, c), i32x4.shl(s, 23));
+    f = i32x4.add(madd(q, f, c), i32x4.shl(t, 23));
     a = f32x4.add(a, e);
-    const f = exp2(f32x4.sub(v128.load(at, 16), shift));
     b = f32x4.add(b, f);
     const u = f32x4.mul(e, v128.load(scales)), v = f32x4.mul(f, v128.load(scales, 16));
     v128.store(at, u);
