@@ -16,13 +16,15 @@ import { continueNatively, nativeLogits, selvedgeLogits } from './oracle/sides.m
 
 /** Mean Kullback-Leibler divergence from the f32 computation, in nats. */
 const ALLOWED_DIVERGENCE = 0.002;
-/** Two logits closer than this may change places in another arithmetic. */
-const NEAR_TIE = 0.25;
-const LENGTH = 64;
+const LENGTH = 56;
 const chat = (text) => `<|im_start|>user\n${text}<|im_end|>\n<|im_start|>assistant\n`;
 const prompts = [
   chat('Explain in one sentence why the sky is blue.'),
   chat('Write a Python function that adds two numbers.'),
+  chat('What is 17 times 6? Show your steps.'),
+  chat('Translate to French: The train leaves at nine in the morning.'),
+  'def fibonacci(n):\n    """Return the n-th Fibonacci number."""\n',
+  'The three largest oceans are listed here by their area:\n\n1.',
   'Once upon a time, in a small town by the sea, there lived',
   'Counting: 1, 2, 3, 4, 5,',
 ];
@@ -78,9 +80,11 @@ function compare(name, logits) {
 
 function report() {
   const total = reference.length;
+  // Two logits closer than where native itself parts from f32 may change places in any arithmetic.
+  const nearTie = Math.max(...results[0].fromReference, 0);
   const own = results.filter(({ name }) => name.startsWith('selvedge'));
   const failed = own.filter(
-    ({ mean, fromNative }) => !(mean < ALLOWED_DIVERGENCE) || fromNative.some((margin) => margin > NEAR_TIE),
+    ({ mean, fromNative }) => !(mean < ALLOWED_DIVERGENCE) || fromNative.some((margin) => margin > nearTie),
   );
   const partings = (margins) =>
     `${total - margins.length}${margins.length > 0 ? ` (${margins.map((m) => m.toFixed(2)).join(', ')})` : ''}`;
@@ -103,7 +107,8 @@ much the other side's logit of its own token exceeds its logit of ours.
 ${lines.join('\n')}
 
 Native llama.cpp and selvedge both multiply by 8-bit activations, so neither is f32 bit for bit. Asked of selvedge are
-a mean divergence below ${ALLOWED_DIVERGENCE} and native's greedy token wherever native's margin exceeds ${NEAR_TIE}.
+a mean divergence below ${ALLOWED_DIVERGENCE} and native's greedy token wherever native's margin exceeds ${nearTie.toFixed(2)}, the
+largest with which native itself parts from f32.
 ${failed.length === 0 ? 'All of it is reached.' : `Not reached by: ${failed.map(({ name }) => name).join('; ')}.`}
 
 Measured ${new Date().toISOString().slice(0, 10)} on ${cpus()[0]?.model ?? 'an unknown processor'}.
