@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { format } from 'prettier';
 import { build } from 'rolldown';
 import { ensureModel } from './lib/model.mjs';
 import { ensurePackages } from './lib/packages.mjs';
@@ -57,7 +58,7 @@ for (const [name, options] of [
 ]) {
   results.push(compare(name, (await selvedgeLogits(sequences, folder, options)).flat()));
 }
-report();
+await report();
 
 /** `margin` of a position where the greedy tokens part: by how much the other side prefers its own. */
 function compare(name, logits) {
@@ -78,7 +79,7 @@ function compare(name, logits) {
   return { name, mean, worst, perSequence, fromReference: partings(reference), fromNative: partings(native) };
 }
 
-function report() {
+async function report() {
   const total = reference.length;
   // Two logits closer than where native itself parts from f32 may change places in any arithmetic.
   const nearTie = Math.max(...results[0].fromReference, 0);
@@ -113,7 +114,7 @@ ${failed.length === 0 ? 'All of it is reached.' : `Not reached by: ${failed.map(
 
 Measured ${new Date().toISOString().slice(0, 10)} on ${cpus()[0]?.model ?? 'an unknown processor'}.
 `;
-  writeFileSync(join(root, 'docs', 'oracle.md'), text);
+  writeFileSync(join(root, 'docs', 'oracle.md'), await format(text, { parser: 'markdown' }));
   console.log(`\n${text}`);
   for (const { name } of failed) console.log(`FAILED   ${name}`);
   if (failed.length > 0) process.exitCode = 1;
