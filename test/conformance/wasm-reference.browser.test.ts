@@ -80,8 +80,12 @@ for (const type of ['Q4_1', 'Q8_0'] as const) {
 const room = kernelRoom();
 afterAll(() => room.close());
 
-/** Logits this close may be in either order after 8-bit rounding. */
-const NEAR_TIE = 0.2;
+/**
+ * Logits this close may be in either order after 8-bit rounding, which moves each by about 0.05 and the difference of two, in
+ * the worst of a few thousand positions, by 0.24; and after a single value that rounds to the other side.
+ */
+const NEAR_TIE = 0.35;
+const ROUNDED_NEAR_TIE = 0.1;
 
 /**
  * Mean divergence from f32 activations, in nats, about twice what is measured. 14-bit activations cost 1e-6 at most, 8-bit
@@ -124,9 +128,10 @@ describe.each(CASES)('the kernels and the reference agree: %s', (_, { make, leng
     expect(mean).toBeLessThan(slack * BOUNDS[kv][is4Bit ? 'Q4_1' : 'Q8_0']);
     expect(argmaxMisses).toBe(0);
     if (kv === 'q8') return;
-    const divergence = compareLogits(rounded, rows).mean;
-    expect(divergence).toBeLessThan(slack * ROUNDED_BOUND);
-    divergencesOfAll.push(divergence);
+    const close = compareLogits(rounded, rows, slack * ROUNDED_NEAR_TIE);
+    expect(close.mean).toBeLessThan(slack * ROUNDED_BOUND);
+    expect(close.argmaxMisses).toBe(0);
+    divergencesOfAll.push(close.mean);
   });
 });
 
