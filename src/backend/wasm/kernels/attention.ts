@@ -232,7 +232,8 @@ export function attendTile(
     for (let j: usize = 0; j < 64; j += 16) v128.store(valueScales + (<usize>i << 2) + j, v128.load(keyScales + j, 256));
     scoreRows(wide, rows, keys, quadBytes, scratch, stride, keyScales, out);
   }
-  for (let r = 0; r < rows; r++) {
+  // From the longest row to the shortest, since each clears the scales behind its own end.
+  for (let r = rows - 1; r >= 0; r--) {
     const count = min(first + r + 1 - start, TILE);
     if (count <= 0) continue;
     const partial = partials + <usize>r * partialBytes;

@@ -52,10 +52,12 @@ export function exponentials(scores: usize, count: i32, partial: usize): void {
 /**
  * The same for int8 values: the exponentials, each times its value's scale (f32 [TILE] at `scales`), are quantised to 14
  * bits relative to the largest of the tile, to `out`. Relaxed: low digits in bytes [TILE], high digits behind them; plain:
- * i16 quads in the order 0 2 1 3. Returns what one unit is worth.
+ * i16 quads in the order 0 2 1 3. Returns what one unit is worth. Scales behind `count` become 0: what lies there must not be
+ * the largest where all values of the row are 0.
  */
 export function weightsOf(scores: usize, count: i32, scales: usize, partial: usize, out: usize): f32 {
   const padded = pad(scores, count);
+  for (let i = count; i < padded; i++) store<f32>(scales + (<usize>i << 2), 0);
   const end = scores + (<usize>padded << 2);
   const largest = largestOf(scores, end);
   const shift = f32x4.splat(largest);
