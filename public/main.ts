@@ -1,155 +1,158 @@
 /**
- * The chat page: loads the default model, keeps one conversation, streams the answers. It uses the public entry
- * only, as any app would. Text is gathered and shown once per animation frame; a screen reader hears the whole
- * answer when it is finished, not every token.
+ * The chat page: loads a model, keeps one conversation, streams the answers. It uses the public entry only, as
+ * any app would. A screen reader hears each phase of loading and the whole answer when it is finished, not every
+ * token. The address can name another model (`?model=`), a seed for answers that repeat (`?seed=`), and the
+ * number of threads (`?threads=`).
  */
-import {
-  createClient,
-  type ChatMessageParam,
-  type Client,
-  type LoadProgress,
-  type Timings,
-} from '../src/index.ts';
+import { createClient, SelvedgeError } from '../src/index.ts';
+import type { ChatMessageParam, Client, LoadProgress } from '../src/index.ts';
+import { clearConversation, openAnswer, showQuestion } from './conversation-view.ts';
+import { elements } from './elements.ts';
+import { answerText, engineText, phaseText, progressText } from './wording.ts';
 
-const MODEL = 'models/smollm2-135m-instruct-q4_1.gguf';
-const PHASES = {
-  download: 'Fetching the model',
-  verify: 'Checking the model',
-  read: 'Reading the model',
-  pack: 'Preparing the model',
-  ready: 'Ready',
-};
+const { composer, prompt, send, stop, clear, suggestions, announcement } = elements;
+const { engine, loading, progress, loadStatus, trouble, troubleText, retry } = elements;
 
-const loading = element('loading', HTMLElement);
-const progress = element('progress', HTMLProgressElement);
-const loadStatus = element('load-status', HTMLElement);
-const log = element('log', HTMLElement);
-const announcement = element('announcement', HTMLElement);
-const composer = element('composer', HTMLFormElement);
-const prompt = element('prompt', HTMLTextAreaElement);
-const send = element('send', HTMLButtonElement);
-const stop = element('stop', HTMLButtonElement);
-const speed = element('speed', HTMLElement);
+/** What suits a small model: near its best guess, and not round in circles. */
+const TASTE = { temperature: 0.2, top_p: 0.9, repetition_penalty: 1.1, max_tokens: 1024 };
 
-const messages: ChatMessageParam[] = [];
+const settings = new URLSearchParams(location.search);
+const model = settings.get('model') ?? 'models/smollm2-135m-instruct-q4_1.gguf';
+const seed = settings.has('seed') ? Number(settings.get('seed')) : null;
+const threads = settings.has('threads') ? Number(settings.get('threads')) : undefined;
+
+let client: Client | undefined;
+let messages: ChatMessageParam[] = [];
 let answering: AbortController | undefined;
 
-await start();
+listen();
+await load();
 
-async function start(): Promise<void> {
+async function load(): Promise<void> {
+  trouble.hidden = true;
+  loading.hidden = false;
+  progress.removeAttribute('value');
+  loadStatus.textContent = 'Starting the engine …';
   try {
-    const client = await createClient({ model: MODEL, onProgress: showProgress });
-    const { threads, simd, model } = await client.info();
-    speed.textContent = `${model.id}: ${threads === 1 ? '1 thread' : `${threads} threads`}, SIMD ${simd}`;
-    loading.hidden = true;
-    composer.addEventListener('submit', (event) => {
-      event.preventDefault();
-      void answer(client);
-    });
-    prompt.disabled = send.disabled = false;
+    client = await createClient({ model, threads, onProgress: showProgress });
+    engine.textContent = engineText(await client.info());
+    announcement.textContent = 'The model is ready.';
+    showReady(true);
     prompt.focus();
   } catch (error) {
-    progress.hidden = true;
-    loadStatus.textContent = textOf(error);
+    showTrouble(error, true);
   }
+  loading.hidden = true;
 }
 
-prompt.addEventListener('keydown', (event) => {
-  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  composer.requestSubmit();
-});
-document.addEventListener('keydown', (event) => {
-  if (event.key === 'Escape') answering?.abort();
-});
-stop.addEventListener('click', () => answering?.abort());
-
-async function answer(client: Client): Promise<void> {
+async function answer(): Promise<void> {
   const content = prompt.value.trim();
-  if (content === '' || answering) return;
+  if (content === '' || answering || !client) return;
+  const controller = (answering = new AbortController());
+  const asked: ChatMessageParam[] = [...messages, { role: 'user', content }];
   prompt.value = '';
-  messages.push({ role: 'user', content });
-  addTurn('user', content);
-  answering = new AbortController();
+  trouble.hidden = true;
+  const question = showQuestion(content);
+  const turn = openAnswer();
   showAnswering(true);
-  const turn = addTurn('assistant', '');
-  const show = painter(turn);
+  const sentAt = performance.now();
+  let firstMs = 0;
   let text = '';
+  let facts = '';
   try {
     const stream = await client.chat.completions.create(
-      { messages, stream: true, temperature: 0.7, top_p: 0.9 },
-      { signal: answering.signal, context: 'drop-oldest' },
+      { messages: asked, stream: true, seed, ...TASTE },
+      { signal: controller.signal, context: 'drop-oldest' },
     );
-    for await (const chunk of stream) {
-      text += chunk.choices[0]?.delta.content ?? '';
-      show(text);
-      if (chunk.timings) showSpeed(chunk.timings);
+    for await (const { choices, timings } of stream) {
+      const delta = choices[0]?.delta.content ?? '';
+      if (text === '' && delta !== '') firstMs = performance.now() - sentAt;
+      text += delta;
+      turn.append(delta);
+      if (timings) facts = answerText(timings, firstMs);
     }
   } catch (error) {
-    if (!answering.signal.aborted) text = textOf(error);
+    if (controller.signal.aborted) facts = 'Stopped';
+    else if (text !== '') facts = 'Broken off';
+    if (!controller.signal.aborted) showFailure(error);
   }
-  turn.textContent = text;
-  announcement.textContent = text;
-  messages.push({ role: 'assistant', content: text });
+  turn.finish(facts);
+  if (controller !== answering) return;
   answering = undefined;
+  if (facts === '') {
+    // Nothing came of it: what was asked goes back to where it can be changed and sent again.
+    question.remove();
+    if (prompt.value === '') prompt.value = content;
+    if (messages.length === 0) clearConversation();
+  } else {
+    messages = [...asked, { role: 'assistant', content: text }];
+    announcement.textContent = text;
+  }
   showAnswering(false);
 }
 
-function showProgress({ phase, loadedBytes, totalBytes, bytesPerSecond }: LoadProgress): void {
-  progress.value = totalBytes > 0 ? loadedBytes / totalBytes : 0;
-  const megabytes = `${(loadedBytes / 1e6).toFixed(0)} of ${(totalBytes / 1e6).toFixed(0)} MB`;
-  const rate = bytesPerSecond > 0 ? `, ${(bytesPerSecond / 1e6).toFixed(1)} MB/s` : '';
-  loadStatus.textContent = `${PHASES[phase]}: ${megabytes}${rate}`;
+function showFailure(error: unknown): void {
+  const isDead = error instanceof SelvedgeError && error.code === 'worker_crashed';
+  if (isDead) showReady(false);
+  showTrouble(error, isDead);
 }
 
-function showSpeed({ predicted_per_second, predicted_n, prompt_n, prompt_ms, cache_n }: Timings): void {
-  speed.textContent =
-    `${predicted_per_second.toFixed(0)} tokens/s over ${predicted_n} tokens; ` +
-    `prompt: ${prompt_n} tokens in ${prompt_ms.toFixed(0)} ms, ${cache_n} kept from before`;
+function startOver(): void {
+  answering?.abort();
+  answering = undefined;
+  messages = [];
+  clearConversation();
+  trouble.hidden = true;
+  showAnswering(false);
 }
 
-function showAnswering(active: boolean): void {
-  log.setAttribute('aria-busy', String(active));
-  send.hidden = active;
-  stop.hidden = !active;
+function listen(): void {
+  composer.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void answer();
+  });
+  prompt.addEventListener('keydown', (event) => {
+    // 229: the Enter that ends a composition, in browsers that report it after the composition's end.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    void answer();
+  });
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && !event.isComposing) answering?.abort();
+  });
+  suggestions.addEventListener('click', ({ target }) => {
+    if (!(target instanceof HTMLButtonElement)) return;
+    prompt.value = target.textContent ?? '';
+    void answer();
+  });
+  stop.addEventListener('click', () => answering?.abort());
+  clear.addEventListener('click', startOver);
+  retry.addEventListener('click', () => void load());
 }
 
-/** Shows the latest text once per frame, and scrolls along only when the reader is at the bottom. */
-function painter(turn: HTMLElement): (text: string) => void {
-  let latest = '';
-  let scheduled = false;
-  return (text) => {
-    latest = text;
-    if (scheduled) return;
-    scheduled = true;
-    requestAnimationFrame(() => {
-      scheduled = false;
-      if (answering) turn.textContent = latest;
-      keepAtBottom();
-    });
-  };
+function showProgress(now: LoadProgress): void {
+  const { phase, loadedBytes, totalBytes } = now;
+  // Preparing has no measure: the bar without a value says that something goes on.
+  if (phase === 'pack' || totalBytes === 0) progress.removeAttribute('value');
+  else progress.value = loadedBytes / totalBytes;
+  loadStatus.textContent = progressText(now);
+  if (announcement.textContent !== phaseText(phase)) announcement.textContent = phaseText(phase);
 }
 
-function addTurn(role: 'user' | 'assistant', text: string): HTMLElement {
-  const turn = document.createElement('div');
-  turn.className = 'turn';
-  turn.dataset['role'] = role;
-  turn.textContent = text;
-  log.append(turn);
-  turn.scrollIntoView({ block: 'end' });
-  return turn;
+function showReady(isReady: boolean): void {
+  prompt.disabled = send.disabled = !isReady;
+  for (const button of suggestions.querySelectorAll('button')) button.disabled = !isReady;
 }
 
-function keepAtBottom(): void {
-  if (log.scrollHeight - log.scrollTop - log.clientHeight < 80) log.scrollTop = log.scrollHeight;
+function showAnswering(isAnswering: boolean): void {
+  send.hidden = isAnswering;
+  stop.hidden = !isAnswering;
+  clear.disabled = messages.length === 0 && !isAnswering;
+  if (!prompt.disabled) prompt.focus();
 }
 
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function element<T extends HTMLElement>(id: string, type: new () => T): T {
-  const found = document.getElementById(id);
-  if (!(found instanceof type)) throw new Error(`The page has no ${type.name} #${id}.`);
-  return found;
+function showTrouble(error: unknown, mayRetry: boolean): void {
+  troubleText.textContent = error instanceof Error ? error.message : String(error);
+  retry.hidden = !mayRetry;
+  trouble.hidden = false;
 }

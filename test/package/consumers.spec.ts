@@ -26,7 +26,7 @@ const answer = document.querySelector('#answer') as HTMLElement;
 try {
   const client = await createClient({ model: '${modelUrl}', device: 'cpu' });
   const stream = await client.chat.completions.create({
-    messages: [{ role: 'user', content: 'What is the capital of France?' }],
+    messages: [{ role: 'user', content: 'What is the capital of France? Answer in a sentence.' }],
     stream: true,
     temperature: 0,
     max_tokens: 16,

@@ -1,0 +1,97 @@
+/**
+ * The conversation as it is seen: turns, and the one that is being written. Text that arrives is gathered and
+ * shown once per animation frame, so that fast answers cost the page no more than slow ones; the view scrolls
+ * along only while the reader is at its end. Each line of text is a block of its own, so that the browser lays
+ * out the last one and not the whole answer.
+ */
+import { elements } from './elements.ts';
+
+const { log, welcome } = elements;
+
+/** How near to its end, in pixels, a scrolled conversation counts as being at the end. */
+const END_MARGIN = 40;
+
+export interface StreamingTurn {
+  append(text: string): void;
+  /** Shows what is left; `facts` go below it. A turn without facts is taken away. */
+  finish(facts: string): void;
+}
+
+export function showQuestion(text: string): HTMLElement {
+  welcome.hidden = true;
+  const turn = addTurn('user', 'You');
+  addText(turn.body, text);
+  log.scrollTop = log.scrollHeight;
+  return turn.element;
+}
+
+export function openAnswer(): StreamingTurn {
+  const { element, body } = addTurn('assistant', 'Answer');
+  element.dataset['state'] = 'streaming';
+  log.setAttribute('aria-busy', 'true');
+  log.scrollTop = log.scrollHeight;
+  let gathered = '';
+  let frame = 0;
+
+  function paint(): void {
+    frame = 0;
+    keepAtEnd(() => addText(body, gathered));
+    gathered = '';
+  }
+
+  return {
+    append(more) {
+      gathered += more;
+      if (more !== '' && frame === 0) frame = requestAnimationFrame(paint);
+    },
+    finish(facts) {
+      cancelAnimationFrame(frame);
+      paint();
+      delete element.dataset['state'];
+      log.removeAttribute('aria-busy');
+      if (facts === '') element.remove();
+      else keepAtEnd(() => element.append(paragraph('facts', facts)));
+    },
+  };
+}
+
+export function clearConversation(): void {
+  for (const turn of log.querySelectorAll('.turn')) turn.remove();
+  welcome.hidden = false;
+}
+
+function addTurn(role: 'user' | 'assistant', title: string): { element: HTMLElement; body: HTMLElement } {
+  const element = document.createElement('article');
+  element.className = 'turn';
+  element.dataset['role'] = role;
+  const heading = document.createElement('h2');
+  heading.className = 'visually-hidden';
+  heading.textContent = title;
+  const body = document.createElement('div');
+  body.className = 'text';
+  element.append(heading, body);
+  log.append(element);
+  return { element, body };
+}
+
+/** A line keeps its line feed: a copy of the text has it, and an empty line has its height. */
+function addText(body: HTMLElement, text: string): void {
+  for (const piece of text.match(/[^\n]*\n|[^\n]+/g) ?? []) {
+    const last = body.lastElementChild?.lastChild;
+    if (last instanceof Text && !last.data.endsWith('\n')) last.appendData(piece);
+    else body.append(paragraph('line', piece));
+  }
+}
+
+function paragraph(className: string, content: string): HTMLElement {
+  const made = document.createElement('p');
+  made.className = className;
+  made.textContent = content;
+  return made;
+}
+
+function keepAtEnd(change: () => void): void {
+  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < END_MARGIN;
+  change();
+  if (isAtEnd) log.scrollTop = log.scrollHeight;
+}
