@@ -189,15 +189,11 @@ test('scrolls along at the end of the conversation, and not while the reader is 
   await finished(page);
 });
 
-test('the main thread has no task over 50 ms while the model loads and answers', async ({ page }) => {
-  await page.addInitScript(() => {
-    const tasks: string[] = [];
-    Object.assign(globalThis, { longTasks: tasks });
-    const observer = new PerformanceObserver((list) => {
-      for (const { startTime, duration } of list.getEntries()) tasks.push(`${startTime} + ${duration}`);
-    });
-    observer.observe({ type: 'longtask', buffered: true });
-  });
+test('the main thread computes for over 50 ms at a stretch neither while loading nor while answering', async ({
+  page,
+  browser,
+}) => {
+  await browser.startTracing(page, { categories: ['toplevel'] });
   await openPage(page);
   await ask(page, STORY);
   await streams(page, 0);
@@ -207,8 +203,37 @@ test('the main thread has no task over 50 ms while the model loads and answers',
   });
   await page.keyboard.press('Escape');
   await finished(page);
-  expect(await page.evaluate(() => Reflect.get(globalThis, 'longTasks'))).toEqual([]);
+  // One task is made on purpose, which shows that such tasks would be seen.
+  await page.evaluate(() => {
+    for (const start = performance.now(); performance.now() - start < 500;);
+  });
+  expect(longTasks(await browser.stopTracing())).toHaveLength(1);
 });
+
+interface TraceEvent {
+  name: string;
+  pid: number;
+  tid: number;
+  args: { name?: string };
+  /** Microseconds that the thread was running, not those it waited for a processor. */
+  tdur?: number;
+}
+
+/**
+ * Tasks over 50 ms of computing on the thread that had the longest of all tasks. The browser's own long tasks count the
+ * time that a thread waits while engine and other programs have the processors, of which a test cannot say anything.
+ */
+function longTasks(trace: Buffer): TraceEvent[] {
+  const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: TraceEvent[] };
+  const mainThreads = traceEvents.filter(
+    ({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain',
+  );
+  const tasks = traceEvents
+    .filter(({ name, tdur = 0 }) => name === 'ThreadControllerImpl::RunTask' && tdur > 50_000)
+    .filter(({ pid, tid }) => mainThreads.some((thread) => thread.pid === pid && thread.tid === tid))
+    .toSorted((a, b) => (b.tdur ?? 0) - (a.tdur ?? 0));
+  return tasks.filter(({ pid }) => pid === tasks[0]?.pid);
+}
 
 test('an engine that dies in mid-answer is said, and started again by a button', async ({ page }) => {
   await openPage(page);
