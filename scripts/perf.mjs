@@ -3,7 +3,7 @@
  * table. Writes out/perf.json and out/perf.html. Ends with code 1 when the sentinel (selvedge against itself)
  * agrees with itself and a ratio's whole interval lies below what the table asks for.
  *
- * --quick        fewer and shorter samples
+ * --quick        fewer and shorter samples; prompts of 350 tokens, whose ratios are not held against the table
  * --only NAME    one metric; may be repeated
  * --engine NAME  only comparisons with this peer (wllama, transformers, native)
  * --peers-only   the peers' own speeds, without selvedge and without ratios

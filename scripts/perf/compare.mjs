@@ -44,7 +44,9 @@ export async function compare(lab, comparison, work) {
       }
     }
     const { atLeast, aim, within } = comparison;
-    const promise = { atLeast, aim, within };
+    // The table's prefill is of 1,400 tokens; a shorter one is another race.
+    const shortened = what === 'prefill' && work.prefillWords < work.longWords;
+    const promise = shortened ? {} : { atLeast, aim, within };
     const measured = {
       metric,
       unit: 'tok/s',
