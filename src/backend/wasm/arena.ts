@@ -7,6 +7,9 @@ import { SelvedgeError } from '../../errors.ts';
 const WASM_PAGE = 65536;
 const LIMIT_PAGES = 65536;
 
+/** All that a 32-bit memory can hold. */
+export const LIMIT_BYTES = LIMIT_PAGES * WASM_PAGE;
+
 /** Below this the kernels keep their plan, and `layerBytes x layers` of layer records. */
 export const PLAN_BYTES = 65536;
 
@@ -17,7 +20,7 @@ export class Arena {
   /** Reserves `bytes` at once. Throws `out_of_memory` with what was asked for. */
   constructor(bytes: number, shared: boolean) {
     const initial = Math.ceil((bytes + PLAN_BYTES) / WASM_PAGE) + 1;
-    if (initial > LIMIT_PAGES) throw outOfMemory(bytes, LIMIT_PAGES * WASM_PAGE);
+    if (initial > LIMIT_PAGES) throw outOfMemory(bytes, LIMIT_BYTES);
     // A browser may refuse to reserve 4 GiB of addresses: then less room to grow has to do.
     for (let maximum = LIMIT_PAGES; ; maximum = Math.max(initial, maximum >> 1)) {
       try {
@@ -62,7 +65,7 @@ export class Arena {
   }
 }
 
-function outOfMemory(needed: number, available: number, cause?: unknown): SelvedgeError {
+export function outOfMemory(needed: number, available: number, cause?: unknown): SelvedgeError {
   return new SelvedgeError(
     'out_of_memory',
     `The model needs ${needed} bytes of memory and this browser has given ${available}. Choose a smaller model or a shorter contextLength.`,

@@ -14,17 +14,17 @@ export interface SnapshotFormat {
   kvHeads: number;
   headSize: number;
   int8: boolean;
-  /** Of the key centres: int8 keys mean nothing without them. */
-  centres: number;
+  /** Of the model's norms and the key centres: keys and values mean nothing without them. */
+  checksum: number;
 }
 
 const MAGIC = 0x564b5653; // 'SVKV'
 const VERSION = 1;
 const HEADER_BYTES = 32;
 
-export function snapshotFormat(shape: ModelShape, kv: 'q8' | 'f32', centres: number): SnapshotFormat {
+export function snapshotFormat(shape: ModelShape, kv: 'q8' | 'f32', checksum: number): SnapshotFormat {
   const { layerCount: layers, kvHeadCount: kvHeads, headSize } = shape;
-  return { layers, kvHeads, headSize, int8: kv === 'q8', centres };
+  return { layers, kvHeads, headSize, int8: kv === 'q8', checksum };
 }
 
 export class WasmCache implements KvCache {
@@ -108,7 +108,7 @@ export class WasmCache implements KvCache {
     return fork;
   }
 
-  /** Header (magic, version, layers, kv heads, head size, int8, centres, length; u32 each), then the pages. */
+  /** Header (magic, version, layers, kv heads, head size, int8, checksum, length; u32 each), then the pages. */
   snapshot(): Uint8Array {
     const { pageBytes } = this.#pool;
     const pages = this.#pages.slice(0, Math.ceil(this.#length / PAGE_POSITIONS));
@@ -119,8 +119,8 @@ export class WasmCache implements KvCache {
   }
 
   #header(): number[] {
-    const { layers, kvHeads, headSize, int8, centres } = this.#format;
-    return [MAGIC, VERSION, layers, kvHeads, headSize, int8 ? 1 : 0, centres];
+    const { layers, kvHeads, headSize, int8, checksum } = this.#format;
+    return [MAGIC, VERSION, layers, kvHeads, headSize, int8 ? 1 : 0, checksum];
   }
 
   restore(snapshot: Uint8Array): void {

@@ -44,9 +44,8 @@ export function centreKeys(
   }
 }
 
-/** 32 bits that differ where centres do: part of a snapshot's header. */
-export function checksum(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+/** FNV-1a over words, to be continued with `hash`: tells models and their centres apart in a snapshot's header. */
+export function checksum(words: Int32Array, hash = 0x811c9dc5): number {
+  for (const word of words) hash = Math.imul(hash ^ word, 0x01000193);
   return hash >>> 0;
 }

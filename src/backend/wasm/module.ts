@@ -86,7 +86,7 @@ export interface Kernels {
   beginStep(): void;
   forward(thread: number): void;
   runThread(thread: number, seen: number): void;
-  stepCount(): number;
+  lastStep(): number;
   stopThreads(): void;
   argmax(logits: number, count: number): number;
 }

@@ -3,6 +3,7 @@
  * activations go, how much is private to a thread.
  */
 import { assert } from '../../errors.ts';
+import { LIMIT_BYTES, outOfMemory } from './arena.ts';
 import { PACKS, unitBytes } from './layout.ts';
 import type { MatrixName } from './layout.ts';
 import type { PackedModel } from './packed-model.ts';
@@ -33,6 +34,9 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
   const { shape } = plan;
   const context = contextOf(model);
   const maxTiles = Math.ceil(context / TILE_POSITIONS);
+  // Before the kernels add these up in 32 bits.
+  const partialBytes = (shape.headCount + 4 * threads) * maxTiles * (shape.headSize + 4) * 4;
+  if (partialBytes > LIMIT_BYTES / 4) throw outOfMemory(partialBytes, LIMIT_BYTES / 4);
   kernels.setShape(
     shape.layerCount,
     shape.hiddenSize,

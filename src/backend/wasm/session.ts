@@ -23,10 +23,15 @@ export async function openSession(model: PackedModel): Promise<Session> {
   const wanted = threadLimit(model);
   const step = layOutScratch(model, wanted);
   const workers = wanted > 1 ? await startKernelThreads(model.module, model.arena.memory, wanted) : [];
-  const session = new WasmSession(model, step, workers);
-  session.centreKeys();
-  await chooseThreads(session, workers.length + 1, model.options.threads);
-  return session;
+  try {
+    const session = new WasmSession(model, step, workers);
+    session.prepare();
+    await chooseThreads(session, workers.length + 1, model.options.threads);
+    return session;
+  } catch (error) {
+    for (const worker of workers) worker.terminate();
+    throw error;
+  }
 }
 
 function threadLimit({ options, shared }: PackedModel): number {
@@ -48,8 +53,8 @@ export class WasmSession implements Session {
   readonly #frequencies: Float64Array;
   #logits: { at: number; rows: number };
   #threads = 1;
-  /** Of the key centres, for snapshots. */
-  #centres = 0;
+  /** Of norms and key centres, for snapshots. */
+  #checksum = 0;
   #disposed = false;
 
   constructor(model: PackedModel, step: StepMemory, workers: Worker[]) {
@@ -95,15 +100,23 @@ export class WasmSession implements Session {
     return new WasmCache(
       arena,
       this.#pool,
-      snapshotFormat(plan.shape, options.kv, this.#centres),
+      snapshotFormat(plan.shape, options.kv, this.#checksum),
       this.#context,
     );
   }
 
-  /** Sets the key centres from a few tokens; before any other cache is made. */
-  centreKeys(): void {
+  /** Finds the key centres and what tells this model's snapshots from others'; before any cache is made. */
+  prepare(): void {
+    const { plan, options, arena, vectors } = this.#model;
+    const { shape } = plan;
+    if (options.kv === 'q8') this.#centreKeys();
+    let sum = checksum(arena.ints(this.#step.centres, shape.layerCount * shape.kvHeadCount * shape.headSize));
+    for (const at of vectors.values()) sum = checksum(arena.ints(at, shape.rope.size / 2), sum);
+    this.#checksum = sum;
+  }
+
+  #centreKeys(): void {
     const { plan, options, arena } = this.#model;
-    if (options.kv !== 'q8') return;
     const cache = this.createCache();
     const ids = calibrationIds(plan.shape).slice(0, this.#context);
     this.run(ids, cache, []);
@@ -117,8 +130,6 @@ export class WasmSession implements Session {
       this.#step.centres,
     );
     cache.dispose();
-    const bytes = plan.shape.layerCount * plan.shape.kvHeadCount * plan.shape.headSize * 4;
-    this.#centres = checksum(arena.bytes(this.#step.centres, bytes));
   }
 
   /** How many of the started threads take part in a step. */
@@ -147,7 +158,7 @@ export class WasmSession implements Session {
     const { shape } = plan;
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i] ?? -1;
-      if (id < 0 || id >= shape.vocabSize) {
+      if (!Number.isInteger(id) || id < 0 || id >= shape.vocabSize) {
         throw new SelvedgeError(
           'invalid_request',
           `Token ${id} is not in the vocabulary of ${shape.vocabSize}.`,

@@ -58,7 +58,7 @@ function started(worker: Worker, start: ThreadStart): Promise<void> {
 export function runKernelThread(scope: DedicatedWorkerGlobalScope): void {
   scope.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
     const kernels: Kernels = instantiateKernels(data.module, data.memory);
-    const seen = kernels.stepCount();
+    const seen = kernels.lastStep();
     scope.postMessage('ready');
     kernels.runThread(data.thread, seen);
     scope.close();

@@ -103,7 +103,7 @@ export function beginStep(): void {
   }
   if (p.threads == 1) return;
   memory.fill(p.counters, 0, <usize>(p.counterCount * p.threads) << 6);
-  startThreads();
+  startThreads(p.threads);
 }
 
 /** Quantises row `lane` of a group from `x`, in the form that `kind` wants, after a norm if `weight` is not 0. */
@@ -144,24 +144,31 @@ function prepare(x: usize, weight: usize, length: i32, kind: i32, rows: i32, thr
   return p.shared;
 }
 
-/** Applies a product of 16 outputs, which still lacks 2^56, to the output row. */
-function emit(from: usize, out: usize, mode: i32): void {
+/** Applies products of 16 outputs of `rows` rows, which still lack 2^56, to output rows `stride` bytes apart. */
+function emit(from: usize, rows: i32, out: usize, stride: usize, mode: i32): void {
   const bias = halfBias();
+  const end = from + (<usize>rows << 6);
   if (mode == STORE) {
-    v128.store(out, f32x4.mul(v128.load(from, 0), bias), 0);
-    v128.store(out, f32x4.mul(v128.load(from, 16), bias), 16);
-    v128.store(out, f32x4.mul(v128.load(from, 32), bias), 32);
-    v128.store(out, f32x4.mul(v128.load(from, 48), bias), 48);
+    for (; from < end; from += 64, out += stride) {
+      v128.store(out, f32x4.mul(v128.load(from, 0), bias), 0);
+      v128.store(out, f32x4.mul(v128.load(from, 16), bias), 16);
+      v128.store(out, f32x4.mul(v128.load(from, 32), bias), 32);
+      v128.store(out, f32x4.mul(v128.load(from, 48), bias), 48);
+    }
   } else if (mode == ADD) {
-    v128.store(out, madd(v128.load(from, 0), bias, v128.load(out, 0)), 0);
-    v128.store(out, madd(v128.load(from, 16), bias, v128.load(out, 16)), 16);
-    v128.store(out, madd(v128.load(from, 32), bias, v128.load(out, 32)), 32);
-    v128.store(out, madd(v128.load(from, 48), bias, v128.load(out, 48)), 48);
+    for (; from < end; from += 64, out += stride) {
+      v128.store(out, madd(v128.load(from, 0), bias, v128.load(out, 0)), 0);
+      v128.store(out, madd(v128.load(from, 16), bias, v128.load(out, 16)), 16);
+      v128.store(out, madd(v128.load(from, 32), bias, v128.load(out, 32)), 32);
+      v128.store(out, madd(v128.load(from, 48), bias, v128.load(out, 48)), 48);
+    }
   } else {
-    v128.store(out, f32x4.mul(silu4(v128.load(out, 0)), f32x4.mul(v128.load(from, 0), bias)), 0);
-    v128.store(out, f32x4.mul(silu4(v128.load(out, 16)), f32x4.mul(v128.load(from, 16), bias)), 16);
-    v128.store(out, f32x4.mul(silu4(v128.load(out, 32)), f32x4.mul(v128.load(from, 32), bias)), 32);
-    v128.store(out, f32x4.mul(silu4(v128.load(out, 48)), f32x4.mul(v128.load(from, 48), bias)), 48);
+    for (; from < end; from += 64, out += stride) {
+      v128.store(out, f32x4.mul(silu4(v128.load(out, 0)), f32x4.mul(v128.load(from, 0), bias)), 0);
+      v128.store(out, f32x4.mul(silu4(v128.load(out, 16)), f32x4.mul(v128.load(from, 16), bias)), 16);
+      v128.store(out, f32x4.mul(silu4(v128.load(out, 32)), f32x4.mul(v128.load(from, 32), bias)), 32);
+      v128.store(out, f32x4.mul(silu4(v128.load(out, 48)), f32x4.mul(v128.load(from, 48), bias)), 48);
+    }
   }
 }
 
@@ -175,7 +182,7 @@ function groupProduct(
   if (rows == 1) {
     if (kind == Q4) rowQ4(w, blocks, act, from);
     else rowQ8(w, blocks, act + p.groupBytes, offsets, from);
-    emit(from, out, mode);
+    emit(from, 1, out, stride, mode);
     return;
   }
   const open = openBuffer(thread);
@@ -183,7 +190,7 @@ function groupProduct(
   for (let first = 0; first < rows; first += 4) {
     if (kind == Q4) rowsQ4(open, blocks, act, from);
     else rowsQ8(w, blocks, act + p.groupBytes, offsets, from);
-    for (let r = 0; r < min(4, rows - first); r++) emit(from + (<usize>r << 6), out + <usize>r * stride, mode);
+    emit(from, min(4, rows - first), out, stride, mode);
     out += stride << 2;
     act += p.groupBytes + p.groupBytes14;
   }

@@ -1,7 +1,6 @@
 /** What the module exports to its host: layout, packing, the step, and the life of a thread. */
 import { forward } from './forward';
-import { plan } from './plan';
-import { nextStep } from './sync';
+import { nextStep, takesPart } from './sync';
 
 export { layerBytes, setBuffers, setEnds, setLayer, setShape, setStep, setThreads } from './plan';
 export { packQ4 } from './q4';
@@ -9,14 +8,14 @@ export { packQ8 } from './q8';
 export { beginStep, forward, groupBytes, groupBytes14, phaseCount, scratchBytes } from './forward';
 export { probeWideDot, useWideDot } from './scores';
 export { initConstants } from './simd';
-export { stepCount, stopThreads } from './sync';
+export { lastStep, stopThreads } from './sync';
 
-/** Body of thread 1 and up: runs every step after step `seen` until the host stops the threads. Blocks. */
+/** Body of thread 1 and up: runs every step after that of word `seen` until the host stops the threads. Blocks. */
 export function runThread(thread: i32, seen: i32): void {
   while (true) {
     seen = nextStep(seen);
     if (seen < 0) return;
-    if (thread < plan().threads) forward(thread);
+    if (takesPart(seen, thread)) forward(thread);
   }
 }
 

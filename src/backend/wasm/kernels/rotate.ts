@@ -33,24 +33,44 @@ export function rotate(x: usize, length: i32, rotation: usize): void {
     + <usize>(layerIndex * p.kvHeads + kvHead) * <usize>p.unitBytes;
 }
 
-/**
- * int8 with one scale for the vector, which is returned; `flip` is 128 to store the top bit flipped. Dim d goes to
- * out[d / 4 x 16 + d % 4 x dimStep].
- */
-function quantizeVector(x: usize, length: i32, out: usize, dimStep: usize, flip: i32): f32 {
+// @ts-ignore: decorator
+@inline function scaleOf(x: usize, length: i32): f32 {
   let m = f32x4.splat(0);
   for (let i: usize = 0; i < <usize>length << 2; i += 16) m = f32x4.pmax(m, f32x4.abs(v128.load(x + i)));
-  const largest = maxLanes(m);
-  const inverse = f32x4.splat(largest > 0 ? <f32>127 / largest : 0);
+  return maxLanes(m) / <f32>127;
+}
+
+/** Four dims as int8, in the low bytes. */
+// @ts-ignore: decorator
+@inline function bytesOf(x: usize, inverse: v128): v128 {
+  const q = rounded(v128.load(x), inverse);
+  const n = i16x8.narrow_i32x4_s(q, q);
+  return i8x16.narrow_i16x8_s(n, n);
+}
+
+/** A key (less its centre) as k + 128, dim quads 16 bytes apart. Returns its scale. */
+function storeKey(x: usize, centre: usize, length: i32, out: usize): f32 {
+  const bytes = <usize>length << 2;
+  for (let i: usize = 0; i < bytes; i += 16) v128.store(x + i, f32x4.sub(v128.load(x + i), v128.load(centre + i)));
+  const scale = scaleOf(x, length);
+  const inverse = f32x4.splat(scale > 0 ? <f32>1 / scale : 0);
+  const flip = i8x16.splat(-128);
+  for (let i: usize = 0; i < bytes; i += 16) v128.store32_lane(out + i, v128.xor(bytesOf(x + i, inverse), flip), 0);
+  return scale;
+}
+
+/** A value as int8, dims 4 bytes apart. Returns its scale. */
+function storeValue(x: usize, length: i32, out: usize): f32 {
+  const scale = scaleOf(x, length);
+  const inverse = f32x4.splat(scale > 0 ? <f32>1 / scale : 0);
   for (let i: usize = 0; i < <usize>length << 2; i += 16) {
-    const q = rounded(v128.load(x + i), inverse);
-    store<i8>(out, i32x4.extract_lane(q, 0) ^ flip);
-    store<i8>(out + dimStep, i32x4.extract_lane(q, 1) ^ flip);
-    store<i8>(out + 2 * dimStep, i32x4.extract_lane(q, 2) ^ flip);
-    store<i8>(out + 3 * dimStep, i32x4.extract_lane(q, 3) ^ flip);
-    out += 16;
+    const q = bytesOf(x + i, inverse);
+    v128.store8_lane(out + i, q, 0);
+    v128.store8_lane(out + i, q, 1, 4);
+    v128.store8_lane(out + i, q, 2, 8);
+    v128.store8_lane(out + i, q, 3, 12);
   }
-  return largest / <f32>127;
+  return scale;
 }
 
 /** Stores rotated key and value (f32 [headSize] each) of one position and kv head. The key is used up. */
@@ -61,9 +81,8 @@ export function writeKeyValue(layerIndex: i32, kvHead: i32, position: i32, key: 
   if (plan().kvInt8) {
     const values = unit + (<usize>size << 6), scales = values + (<usize>size << 6);
     const centre = plan().centres + ((<usize>(layerIndex * plan().kvHeads + kvHead) * <usize>size) << 2);
-    for (let d: usize = 0; d < <usize>size << 2; d += 16) v128.store(key + d, f32x4.sub(v128.load(key + d), v128.load(centre + d)));
-    const keyScale = quantizeVector(key, size, unit + (quad * <usize>size << 2) + (lane << 2), 1, 128);
-    const valueScale = quantizeVector(value, size, values + (quad * <usize>size << 2) + lane, 4, 0);
+    const keyScale = storeKey(key, centre, size, unit + (quad * <usize>size << 2) + (lane << 2));
+    const valueScale = storeValue(value, size, values + (quad * <usize>size << 2) + lane);
     store<f32>(scales + (slot << 2), keyScale);
     store<f32>(scales + (slot << 2), valueScale, 256);
     return;

@@ -61,23 +61,31 @@ function waitWhile(word: usize, sleepers: usize, value: i32): void {
   atomic.sub<i32>(sleepers, 1);
 }
 
-/** Wakes the other threads for a step. Called by thread 0 before its own `forward`. */
-export function startThreads(): void {
-  atomic.add<i32>(GO_AT, 1);
+/**
+ * Wakes the other threads for a step. Called by thread 0 before its own `forward`. The word says the step's number and, in
+ * its low byte, how many threads take part, so that a thread that is late by a step cannot take part in it twice.
+ */
+export function startThreads(threads: i32): void {
+  atomic.store<i32>(GO_AT, (((atomic.load<i32>(GO_AT) >> 8) + 1) << 8) | threads);
   if (atomic.load<i32>(GO_SLEEPERS_AT) > 0) atomic.notify(GO_AT, -1);
 }
 
 export function stopThreads(): void {
   atomic.store<i32>(EXIT_AT, 1);
-  startThreads();
+  startThreads(0);
 }
 
-/** The step counter a thread must have seen before it may be counted on. */
-export function stepCount(): i32 {
+/** The word of the last step that was started: a thread that is told it waits for the next. */
+export function lastStep(): i32 {
   return atomic.load<i32>(GO_AT);
 }
 
-/** Waits for the next step. Returns its number, or -1 to end. */
+/** Whether a thread takes part in a step. */
+export function takesPart(word: i32, thread: i32): bool {
+  return thread < (word & 255);
+}
+
+/** Waits for a step after `seen`. Returns its word, or -1 to end. */
 export function nextStep(seen: i32): i32 {
   waitWhile(GO_AT, GO_SLEEPERS_AT, seen);
   return atomic.load<i32>(EXIT_AT) != 0 ? -1 : atomic.load<i32>(GO_AT);
