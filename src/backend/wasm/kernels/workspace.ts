@@ -1,0 +1,78 @@
+/**
+ * Private scratch of a thread, in this order: a tile's outputs, a row, one group of activations, an opened group of weights,
+ * rotated heads, an attention task, its partials. No two threads write into one cache line.
+ */
+import { ATTENTION_SCRATCH } from './attention';
+import { plan } from './plan';
+import { bytes14, bytes8 } from './quantize';
+import { OPEN4 } from './q4';
+
+const TILE_OUT: usize = 256;
+
+function align(bytes: i32): i32 {
+  return (bytes + 63) & ~63;
+}
+
+function widest(): i32 {
+  const p = plan();
+  return max(max(p.hidden, p.ffn), p.heads * p.headSize);
+}
+
+// @ts-ignore: decorator
+@inline export function partialBytes(): usize {
+  return <usize>(plan().headSize + 4) << 2;
+}
+
+/** Bytes of private scratch one thread needs: for the host that lays memory out. */
+export function scratchBytes(): i32 {
+  const p = plan();
+  const w = widest();
+  const heads = p.heads / p.kvHeads + 2;
+  return <i32>TILE_OUT + align(w * 4) + align(bytes8(w, 4)) + align(bytes14(w, 4))
+    + align((w >> 5) * <i32>OPEN4) + align(heads * p.headSize * 4) + align(<i32>ATTENTION_SCRATCH)
+    + align(4 * p.maxTiles * <i32>partialBytes());
+}
+
+export function groupBytes(): i32 {
+  return align(bytes8(widest(), 4));
+}
+
+export function groupBytes14(): i32 {
+  return align(bytes14(widest(), 4));
+}
+
+// @ts-ignore: decorator
+@inline export function tileOut(thread: i32): usize {
+  return plan().scratch + <usize>(thread * plan().scratchBytes);
+}
+
+// @ts-ignore: decorator
+@inline export function rowBuffer(thread: i32): usize {
+  return tileOut(thread) + TILE_OUT;
+}
+
+// @ts-ignore: decorator
+@inline export function privateGroup(thread: i32): usize {
+  return rowBuffer(thread) + <usize>align(widest() * 4);
+}
+
+// @ts-ignore: decorator
+@inline export function openBuffer(thread: i32): usize {
+  return privateGroup(thread) + <usize>(plan().groupBytes + plan().groupBytes14);
+}
+
+// @ts-ignore: decorator
+@inline export function headBuffer(thread: i32): usize {
+  return openBuffer(thread) + <usize>align((widest() >> 5) * <i32>OPEN4);
+}
+
+// @ts-ignore: decorator
+@inline export function attentionScratch(thread: i32): usize {
+  const p = plan();
+  return headBuffer(thread) + <usize>align((p.heads / p.kvHeads + 2) * p.headSize * 4);
+}
+
+// @ts-ignore: decorator
+@inline export function privatePartials(thread: i32): usize {
+  return attentionScratch(thread) + <usize>align(<i32>ATTENTION_SCRATCH);
+}
