@@ -249,7 +249,7 @@ test('an engine that dies in mid-answer is said, and started again by a button',
   await expect(alert).toBeHidden();
   await ask(page, QUESTION);
   await finished(page);
-  await expect(answers(page).nth(1)).toContainText('Paris');
+  await expect(answers(page).nth(1)).toContainText(/\d+ tokens at/);
 });
 
 test('a model that cannot be had is said with what to do, and can be tried again', async ({ page }) => {
