@@ -5,7 +5,8 @@
  * -O0 on purpose: Binaryen's optimiser sinks chains of dots into expression trees that V8 then spills; measured, it costs
  * a third of the speed. V8 does the optimising.
  */
-import { mkdir, readFile, stat, writeFile, readdir, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { deflateRawSync, constants } from 'node:zlib';
 import path from 'node:path';
@@ -37,18 +38,14 @@ const COMMON = [
   'bulk-memory',
 ];
 
-async function upToDate() {
-  const built = await stat(target).then(
-    (s) => s.mtimeMs,
-    () => 0,
-  );
-  const sources = (await readdir(kernels))
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => path.join(kernels, name));
-  const changed = await Promise.all(
-    [...sources, fileURLToPath(import.meta.url)].map(async (file) => (await stat(file)).mtimeMs),
-  );
-  return Math.max(...changed) < built;
+/** Of all sources and of this script: times of files say nothing after a checkout. */
+async function sourceHash() {
+  const names = (await readdir(kernels)).filter((name) => name.endsWith('.ts')).sort();
+  const hash = createHash('sha256');
+  for (const file of [...names.map((name) => path.join(kernels, name)), fileURLToPath(import.meta.url)]) {
+    hash.update(await readFile(file));
+  }
+  return hash.digest('hex');
 }
 
 async function compile(name, flags) {
@@ -67,13 +64,15 @@ function asConstant(name, bytes) {
   return `export const ${name} =\n  '${packed.toString('base64')}';\n`;
 }
 
-if (!(await upToDate())) {
+const sources = await sourceHash();
+const built = await readFile(target, 'utf8').catch(() => '');
+if (!built.includes(sources)) {
   await mkdir(output, { recursive: true });
   const relaxed = await compile('relaxed', ['--enable', 'relaxed-simd']);
   const plain = await compile('plain', []);
   await writeFile(
     target,
-    '/** Made by scripts/build-kernels.mjs: deflated WebAssembly, base64. */\n' +
+    `/** Made by scripts/build-kernels.mjs: deflated WebAssembly, base64. Sources: ${sources} */\n` +
       asConstant('RELAXED_MODULE', relaxed) +
       asConstant('PLAIN_MODULE', plain),
   );

@@ -17,7 +17,7 @@ export function workloads(quick) {
     longWords: FULL_WORDS,
     prefillWords: quick ? 330 : FULL_WORDS,
     pairs: quick ? 3 : 7,
-    prefillPairs: quick ? 2 : 5,
+    prefillPairs: quick ? 2 : 3,
   };
 }
 
