@@ -5,20 +5,19 @@
  * The integer sums are exact, so one row alone and four rows together give the same bits.
  */
 import { queryBytes, quantizeQuery, scoreFour, scoreFourWide, scoreOne, scoreOneWide, wideDot } from './scores';
-import { LOG2E, RELAXED } from './simd';
+import { LOG2E } from './simd';
 import { TILE, weightsOf } from './softmax';
 import { plan } from './plan';
 import { unitOf } from './rotate';
-import { weigh } from './weigh';
+import { LISTS_BYTES, weigh } from './weigh';
 
 /** Scratch of an attention task, in bytes, for four rows. */
 const QUERY_BYTES: usize = 4 * 1088; // 4 rows of up to 128 dims: 32 quads and a tail
 const SCORES_BYTES: usize = 4 * 1024;
 const WEIGHT_BYTES: usize = 4 * 512;
 const SCALE_BYTES: usize = 1024;
-const LIST_BYTES: usize = 65 * 8;
 const SUM_BYTES: usize = 2 * 128 * 4;
-export const ATTENTION_SCRATCH: usize = QUERY_BYTES + SCORES_BYTES + WEIGHT_BYTES + SCALE_BYTES + SUM_BYTES + LIST_BYTES;
+export const ATTENTION_SCRATCH: usize = QUERY_BYTES + SCORES_BYTES + WEIGHT_BYTES + SCALE_BYTES + SUM_BYTES + LISTS_BYTES;
 
 /** Values x weights for one query of a tile, into its partial. `sums`: scratch i32 [2][headSize]. */
 function values(
@@ -31,8 +30,7 @@ function values(
     v128.store(sums + i, i32x4.splat(0), 32);
     v128.store(sums + i, i32x4.splat(0), 48);
   }
-  weigh(weights, count, start, layerIndex, kvHead, list, sums);
-  if (RELAXED) weigh(weights + TILE, count, start, layerIndex, kvHead, list, sums + bytes);
+  weigh(weights, count, start, layerIndex, kvHead, list, sums, sums + bytes);
   for (let i: usize = 0; i < bytes; i += 16) {
     const sum = i32x4.add(v128.load(sums + i), i32x4.shl(v128.load(sums + bytes + i), 7));
     v128.store(partial + i, f32x4.mul(f32x4.convert_i32x4_s(sum), f32x4.splat(unit)), 16);

@@ -7,6 +7,7 @@
 import { RELAXED, dotSigned } from './simd';
 import { plan } from './plan';
 import { unitOf } from './rotate';
+import { TILE } from './softmax';
 
 /** Bit i says whether quad i of the four at `w` is not all zero. */
 // @ts-ignore: decorator
@@ -113,35 +114,101 @@ function weighList(list: usize, end: usize, dim: usize, out: usize): void {
   v128.store(out, h, 112);
 }
 
+/** Both digits at once (relaxed), 16 dims: each vector of values is loaded for two dots. Adds to i32 [16] at `low` and `high`. */
+function weighBoth(w: usize, v: usize, quadBytes: usize, low: usize, high: usize): void {
+  let a = v128.load(low), b = v128.load(low, 16), c = v128.load(low, 32), d = v128.load(low, 48);
+  let e = v128.load(high), f = v128.load(high, 16), g = v128.load(high, 32), h = v128.load(high, 48);
+  let s: v128, t: v128, x: v128;
+  for (const end = w + 16 * WEIGHT_QUAD; w < end; ) {
+    s = v128.load32_splat(w); t = v128.load32_splat(w, TILE);
+    x = v128.load(v); a = dotSigned(a, x, s, s); e = dotSigned(e, x, t, t);
+    x = v128.load(v, 16); b = dotSigned(b, x, s, s); f = dotSigned(f, x, t, t);
+    x = v128.load(v, 32); c = dotSigned(c, x, s, s); g = dotSigned(g, x, t, t);
+    x = v128.load(v, 48); d = dotSigned(d, x, s, s); h = dotSigned(h, x, t, t);
+    w += WEIGHT_QUAD;
+    v += quadBytes;
+    s = v128.load32_splat(w); t = v128.load32_splat(w, TILE);
+    x = v128.load(v); a = dotSigned(a, x, s, s); e = dotSigned(e, x, t, t);
+    x = v128.load(v, 16); b = dotSigned(b, x, s, s); f = dotSigned(f, x, t, t);
+    x = v128.load(v, 32); c = dotSigned(c, x, s, s); g = dotSigned(g, x, t, t);
+    x = v128.load(v, 48); d = dotSigned(d, x, s, s); h = dotSigned(h, x, t, t);
+    w += WEIGHT_QUAD;
+    v += quadBytes;
+    s = v128.load32_splat(w); t = v128.load32_splat(w, TILE);
+    x = v128.load(v); a = dotSigned(a, x, s, s); e = dotSigned(e, x, t, t);
+    x = v128.load(v, 16); b = dotSigned(b, x, s, s); f = dotSigned(f, x, t, t);
+    x = v128.load(v, 32); c = dotSigned(c, x, s, s); g = dotSigned(g, x, t, t);
+    x = v128.load(v, 48); d = dotSigned(d, x, s, s); h = dotSigned(h, x, t, t);
+    w += WEIGHT_QUAD;
+    v += quadBytes;
+    s = v128.load32_splat(w); t = v128.load32_splat(w, TILE);
+    x = v128.load(v); a = dotSigned(a, x, s, s); e = dotSigned(e, x, t, t);
+    x = v128.load(v, 16); b = dotSigned(b, x, s, s); f = dotSigned(f, x, t, t);
+    x = v128.load(v, 32); c = dotSigned(c, x, s, s); g = dotSigned(g, x, t, t);
+    x = v128.load(v, 48); d = dotSigned(d, x, s, s); h = dotSigned(h, x, t, t);
+    w += WEIGHT_QUAD;
+    v += quadBytes;
+  }
+  v128.store(low, a); v128.store(low, b, 16); v128.store(low, c, 32); v128.store(low, d, 48);
+  v128.store(high, e); v128.store(high, f, 16); v128.store(high, g, 32); v128.store(high, h, 48);
+}
+
 /** Fewer quads than this of a page's 16 are worth a list. */
 const DENSE: i32 = 12;
 
+/** Room for the list of one digit of a tile: 64 quads and one entry too many. */
+const LIST: usize = 65 * 8;
+export const LISTS_BYTES: usize = 2 * LIST;
+
+/** Bit i says whether quad i of a page's 16 is not all zero; quads from `quads` on are not looked at. */
+// @ts-ignore: decorator
+@inline function nonZeroOfPage(w: usize, quads: i32): i32 {
+  const some = nonZeroQuads(w) | (nonZeroQuads(w + 4 * WEIGHT_QUAD) << 4)
+    | (nonZeroQuads(w + 8 * WEIGHT_QUAD) << 8) | (nonZeroQuads(w + 12 * WEIGHT_QUAD) << 12);
+  return some & ((1 << quads) - 1);
+}
+
+/** Lists a page's quads of one digit. Entries are written in any case and kept by moving on. Returns the list's end. */
+function listPage(some: i32, w: usize, v: usize, quadBytes: usize, end: usize): usize {
+  for (; some != 0; some >>= 1) {
+    store<u32>(end, <u32>w);
+    store<u32>(end, <u32>v, 4);
+    end += <usize>(some & 1) << 3;
+    w += WEIGHT_QUAD;
+    v += quadBytes;
+  }
+  return end;
+}
+
+function weighAll(list: usize, end: usize, quadBytes: usize, out: usize): void {
+  if (end == list) return;
+  for (let d: usize = 0; d < quadBytes; d += 128) weighList(list, end, d, out + d);
+}
+
 /**
- * Adds values x one digit of the weights, positions `start` and on, to i32 [headSize] at `out`. Quads whose digit is zero
- * are left out, which changes no sum: a page that is full of others goes through in a row, else they are listed.
+ * Adds values x weights, positions `start` and on, to i32 [headSize] at `low` and (relaxed: the high digit's) `high`. Quads
+ * whose digit is zero are left out, which changes no sum: a page that is full of others goes through in a row, else they
+ * are listed. `lists`: scratch of LISTS_BYTES.
  */
-export function weigh(weights: usize, count: i32, start: i32, layerIndex: i32, kvHead: i32, list: usize, out: usize): void {
+export function weigh(
+  weights: usize, count: i32, start: i32, layerIndex: i32, kvHead: i32, lists: usize, low: usize, high: usize,
+): void {
   const quadBytes = <usize>plan().headSize << 2;
-  let end = list;
+  let lowEnd = lists, highEnd = lists + LIST;
   for (let first = 0; first < count; first += 64) {
     const page = weights + <usize>(first >> 2) * WEIGHT_QUAD;
     const values = unitOf(start + first, layerIndex, kvHead) + (quadBytes << 4);
     const quads = min(16, (count - first) >> 2);
-    let some = nonZeroQuads(page) | (nonZeroQuads(page + 4 * WEIGHT_QUAD) << 4)
-      | (nonZeroQuads(page + 8 * WEIGHT_QUAD) << 8) | (nonZeroQuads(page + 12 * WEIGHT_QUAD) << 12);
-    some &= (1 << quads) - 1;
-    if (quads == 16 && popcnt<i32>(some) >= DENSE) {
-      for (let d: usize = 0; d < quadBytes; d += 128) weighPage(page, values + d, quadBytes, out + d);
+    const someLow = nonZeroOfPage(page, quads), someHigh = RELAXED ? nonZeroOfPage(page + TILE, quads) : 0;
+    const denseLow = quads == 16 && popcnt<i32>(someLow) >= DENSE;
+    if (RELAXED && denseLow && popcnt<i32>(someHigh) >= DENSE) {
+      for (let d: usize = 0; d < quadBytes; d += 64) weighBoth(page, values + d, quadBytes, low + d, high + d);
       continue;
     }
-    for (let w = page, v = values; some != 0; some >>= 1) {
-      store<u32>(end, <u32>w);
-      store<u32>(end, <u32>v, 4);
-      end += <usize>(some & 1) << 3;
-      w += WEIGHT_QUAD;
-      v += quadBytes;
-    }
+    if (denseLow) for (let d: usize = 0; d < quadBytes; d += 128) weighPage(page, values + d, quadBytes, low + d);
+    else lowEnd = listPage(someLow, page, values, quadBytes, lowEnd);
+    highEnd = listPage(someHigh, page + TILE, values, quadBytes, highEnd);
   }
-  if (end == list) return;
-  for (let d: usize = 0; d < quadBytes; d += 128) weighList(list, end, d, out + d);
+  weighAll(lists, lowEnd, quadBytes, low);
+  weighAll(lists + LIST, highEnd, quadBytes, high);
 }
