@@ -15,6 +15,7 @@ import { MAX_BATCH, contextOf, layOutScratch } from './scratch.ts';
 import type { StepMemory } from './scratch.ts';
 import type { PackedModel } from './packed-model.ts';
 import { startKernelThreads } from './threads.ts';
+import { ThreadGovernor } from './thread-governor.ts';
 import { chooseThreads } from './tune.ts';
 
 const FEW_WANTED = 4;
@@ -27,6 +28,7 @@ export async function openSession(model: PackedModel): Promise<Session> {
     const session = new WasmSession(model, step, workers);
     session.prepare();
     await chooseThreads(session, workers.length + 1, model.options.threads);
+    session.governThreads();
     return session;
   } catch (error) {
     for (const worker of workers) worker.terminate();
@@ -53,6 +55,7 @@ export class WasmSession implements Session {
   readonly #frequencies: Float64Array;
   #logits: { at: number; rows: number };
   #threads = 1;
+  #governor = new ThreadGovernor(1);
   /** Of norms and key centres, for snapshots. */
   #checksum = 0;
   #disposed = false;
@@ -139,6 +142,11 @@ export class WasmSession implements Session {
     this.#model.kernels.setThreads(count);
   }
 
+  /** From now on the count chosen is the most; a busy machine may get by with one. */
+  governThreads(): void {
+    this.#governor = new ThreadGovernor(this.#threads);
+  }
+
   async step(ids: ArrayLike<number>, cache: KvCache, requests: readonly PickRequest[]): Promise<Pick[]> {
     assert(cache instanceof WasmCache, 'the cache is of this session');
     assert(!this.#disposed, 'the session was disposed');
@@ -147,8 +155,13 @@ export class WasmSession implements Session {
       `a step takes 1 to ${MAX_BATCH} ids, not ${ids.length}`,
     );
     const position = cache.length;
+    const start = performance.now();
     this.run(ids, cache, requests);
     cache.advance(ids.length);
+    if (ids.length === 1) {
+      const count = this.#governor.observe(performance.now() - start);
+      if (count !== this.#threads) this.useThreads(count);
+    }
     return requests.map(({ row, sampling }, i) => this.#pick(i, sampling, position + row + 1));
   }
 
