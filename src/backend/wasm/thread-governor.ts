@@ -13,7 +13,7 @@ const FORGETTING = 1.001;
 /** A trial must win by this much. */
 const BETTER = 0.95;
 /** Steps between trials: doubled when one fails, up to the most. */
-const FIRST_PAUSE = 32;
+const FIRST_PAUSE = 8;
 const LONGEST_PAUSE = 512;
 
 export class ThreadGovernor {
