@@ -24,7 +24,7 @@ export interface ClientOptions {
   model: string | URL | ModelAddress | Blob | FileSystemFileHandle;
   /** Default 'auto': the CPU, until there is more to choose from. */
   device?: 'auto' | 'webgpu' | 'cpu' | undefined;
-  /** Default 'auto': measured when the model is loaded. More than one needs a cross-origin isolated page. */
+  /** Default 'auto': measured when the model is loaded. More than one needs a cross-origin isolated page. At most so many: where others take the cores, one is used while it is faster. */
   threads?: number | 'auto' | undefined;
   /** Longest prompt with answer, in tokens. Default: 4096, or what the model was trained for if that is less. */
   contextLength?: number | undefined;
