@@ -21,16 +21,56 @@ export interface ModelShape {
   /** Longest context the model was trained for, in tokens. */
   contextLength: number;
   normEpsilon: number;
-  rope: {
-    base: number;
-    /** Rotated dimensions per head. */
-    size: number;
-    /** Which dimensions form a pair: neighbours (2i, 2i+1), or halves (i, i + size/2). */
-    pairs: 'neighbours' | 'halves';
-  };
+  /** The kinds of rotary positions that the layers name by index. */
+  ropes: readonly RopeShape[];
+  /** One for each layer. */
+  layers: readonly LayerShape[];
+  /** What the gate goes through: x sigmoid(x), or gelu by its tanh approximation. */
+  activation: 'silu' | 'gelu';
+  /** Factors: of embedding rows, of scores (before the softmax), of what a block adds to the stream, of logits. */
+  scales: { embedding: number; attention: number; residual: number; logits: number };
   /** The output projection re-uses the embedding matrix. */
   tiedHead: boolean;
 }
+
+/** What differs between the layers of one model. */
+export interface LayerShape {
+  /** A row sees itself and the `window - 1` positions before it; 0 is all of them. */
+  window: number;
+  /** Index into `ropes`; -1 leaves queries and keys unrotated. */
+  rope: number;
+}
+
+/** Rotary positions: pair i turns by position x base^(-2i / size), changed by the scaling and by factors of the file. */
+export interface RopeShape {
+  base: number;
+  /** Rotated dimensions per head, from the first on. */
+  size: number;
+  /** Which dimensions form a pair: neighbours (2i, 2i+1), or halves (i, i + size/2). */
+  pairs: 'neighbours' | 'halves';
+  scaling: RopeScaling;
+}
+
+/** How a model's positions are stretched beyond what it was first trained for. */
+export type RopeScaling =
+  | { kind: 'none' }
+  | { kind: 'linear'; factor: number }
+  | {
+      /** Peng et al. 2023, with ggml's parameters. */
+      kind: 'yarn';
+      factor: number;
+      originalContext: number;
+      extrapolation: number;
+      attention: number;
+      betaFast: number;
+      betaSlow: number;
+    }
+  | {
+      /** Factors of the file's tensors, long ones beyond `originalContext`; cosines and sines times `attention`. */
+      kind: 'long';
+      originalContext: number;
+      attention: number;
+    };
 
 /** What a tensor is for. `layer` is -1 for tensors outside the layers. */
 export type TensorRole =
@@ -38,17 +78,42 @@ export type TensorRole =
   | 'final-norm'
   | 'head'
   | 'rope-factors'
+  | 'rope-factors-long'
+  | 'rope-factors-short'
   | 'attention-norm'
   | 'query'
   | 'key'
   | 'value'
+  | 'query-bias'
+  | 'key-bias'
+  | 'value-bias'
+  // Of each head by itself, before the rotation.
+  | 'query-norm'
+  | 'key-norm'
   | 'attention-output'
+  // Of what a block adds to the stream.
+  | 'post-attention-norm'
+  | 'post-ffn-norm'
   | 'ffn-norm'
   | 'gate'
   | 'up'
   | 'down';
 
-export type TensorType = 'F32' | 'F16' | 'Q4_1' | 'Q8_0';
+/** Of ggml, by its names. */
+export type TensorType =
+  | 'F32'
+  | 'F16'
+  | 'BF16'
+  | 'Q8_0'
+  | 'Q4_0'
+  | 'Q4_1'
+  | 'Q5_0'
+  | 'Q5_1'
+  | 'Q2_K'
+  | 'Q3_K'
+  | 'Q4_K'
+  | 'Q5_K'
+  | 'Q6_K';
 
 export interface TensorPlan {
   name: string;

@@ -14,7 +14,10 @@ const plan = (weightBytes: number): ModelPlan => ({
     vocabSize: 49152,
     contextLength: 8192,
     normEpsilon: 1e-5,
-    rope: { base: 1e5, size: 64, pairs: 'neighbours' },
+    ropes: [{ base: 1e5, size: 64, pairs: 'neighbours', scaling: { kind: 'none' } }],
+    layers: Array.from({ length: 30 }, () => ({ window: 0, rope: 0 })),
+    activation: 'silu',
+    scales: { embedding: 1, attention: 1 / 8, residual: 1, logits: 1 },
     tiedHead: true,
   },
   tensors: [

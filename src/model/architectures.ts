@@ -5,7 +5,14 @@
  * A new architecture whose arithmetic the backends already know is a new row.
  */
 import { SelvedgeError } from '../errors.ts';
-import type { ModelPlan, ModelShape, TensorPlan, TensorRole, TensorType } from '../backend/session.ts';
+import type {
+  ModelPlan,
+  ModelShape,
+  RopeShape,
+  TensorPlan,
+  TensorRole,
+  TensorType,
+} from '../backend/session.ts';
 import type { GgufHeader, GgufTensor } from './gguf.ts';
 import { Metadata } from './metadata.ts';
 import { readShape } from './shape.ts';
@@ -24,7 +31,7 @@ export interface TensorRow {
 
 export interface Architecture {
   name: string;
-  ropePairs: ModelShape['rope']['pairs'];
+  ropePairs: RopeShape['pairs'];
   tensors: readonly TensorRow[];
 }
 
@@ -156,7 +163,7 @@ function dimension(of: Dimension, shape: ModelShape): number {
     case 'keys':
       return shape.kvHeadCount * shape.headSize;
     case 'rope-pairs':
-      return shape.rope.size / 2;
+      return shape.ropes[0]!.size / 2;
     case 'one':
       return 1;
     default:

@@ -250,7 +250,7 @@ describe('the plan of a model', () => {
       ffnSize: 96,
       vocabSize: 320,
       contextLength: 256,
-      rope: { base: 10_000, size: 32, pairs: 'neighbours' },
+      ropes: [{ base: 10_000, size: 32, pairs: 'neighbours', scaling: { kind: 'none' } }],
       tiedHead: true,
     });
     expect(plan.tensors.map((tensor) => tensor.name)).toEqual(header.tensors.map((tensor) => tensor.name));
@@ -271,7 +271,7 @@ describe('the plan of a model', () => {
       kvHeadCount: 2,
       headSize: 32,
       vocabSize: 320,
-      rope: { base: 10_000 },
+      ropes: [{ base: 10_000 }],
     });
   });
 

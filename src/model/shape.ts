@@ -3,13 +3,16 @@
  * arithmetic and is not implemented (scaled rotary positions, experts, unequal head sizes) is refused by name.
  */
 import { SelvedgeError } from '../errors.ts';
-import type { ModelShape } from '../backend/session.ts';
+import type { ModelShape, RopeShape } from '../backend/session.ts';
 import type { Metadata } from './metadata.ts';
 import { needed } from './metadata.ts';
 
+/** Layers described one by one: a file may claim any number, and its tensors are counted only later. */
+const MOST_LAYERS = 4096;
+
 export function readShape(
   metadata: Metadata,
-  { name, ropePairs }: { name: string; ropePairs: ModelShape['rope']['pairs'] },
+  { name, ropePairs }: { name: string; ropePairs: RopeShape['pairs'] },
   tiedHead: boolean,
 ): ModelShape {
   const neededCount = (key: string): number => needed(metadata.count(`${name}.${key}`, 1), `${name}.${key}`);
@@ -29,9 +32,10 @@ export function readShape(
     );
   }
   const epsilonKey = `${name}.attention.layer_norm_rms_epsilon`;
+  const layerCount = neededCount('block_count');
   return {
     architecture: name,
-    layerCount: neededCount('block_count'),
+    layerCount,
     hiddenSize,
     headCount,
     kvHeadCount,
@@ -40,11 +44,17 @@ export function readShape(
     vocabSize: readVocabSize(metadata, name),
     contextLength: neededCount('context_length'),
     normEpsilon: positive(needed(metadata.number(epsilonKey), epsilonKey), epsilonKey),
-    rope: {
-      base: positive(metadata.number(`${name}.rope.freq_base`) ?? 10_000, `${name}.rope.freq_base`),
-      size: ropeSize,
-      pairs: ropePairs,
-    },
+    ropes: [
+      {
+        base: positive(metadata.number(`${name}.rope.freq_base`) ?? 10_000, `${name}.rope.freq_base`),
+        size: ropeSize,
+        pairs: ropePairs,
+        scaling: { kind: 'none' },
+      },
+    ],
+    layers: Array.from({ length: Math.min(layerCount, MOST_LAYERS) }, () => ({ window: 0, rope: 0 })),
+    activation: 'silu',
+    scales: { embedding: 1, attention: 1 / Math.sqrt(headSize), residual: 1, logits: 1 },
     tiedHead,
   };
 }

@@ -126,11 +126,12 @@ function rmsNorm(x: Float32Array, weight: Float32Array, epsilon: number): Float3
 /** Turns each pair of each head by position * base^(-2i/size) / factor[i]. */
 function rotate(
   x: Float32Array,
-  { headSize, rope }: ModelShape,
+  { headSize, ropes }: ModelShape,
   position: number,
   factors: Float32Array | undefined,
 ): Float32Array {
   const out = x.slice();
+  const rope = ropes[0]!;
   const half = rope.size / 2;
   for (let head = 0; head < x.length; head += headSize) {
     for (let i = 0; i < half; i++) {

@@ -65,7 +65,8 @@ const MOST_LAYERS = 1024;
 
 /** The kernels' own limits on a shape. */
 export function checkShape(shape: ModelShape): void {
-  const { hiddenSize, ffnSize, headSize, headCount, kvHeadCount, layerCount, rope } = shape;
+  const { hiddenSize, ffnSize, headSize, headCount, kvHeadCount, layerCount } = shape;
+  const rope = shape.ropes[0]!;
   if (layerCount > MOST_LAYERS)
     throw unsupported(`The model has ${layerCount} layers, above ${MOST_LAYERS}.`);
   const multiples: [string, number, number][] = [

@@ -3,7 +3,7 @@ import type { ModelShape } from '../session.ts';
 
 /** Radians per position of each pair of a head. `factors`, where the file has them, divide the frequencies. */
 export function ropeFrequencies(shape: ModelShape, factors: Float32Array | undefined): Float64Array {
-  const { base, size } = shape.rope;
+  const { base, size } = shape.ropes[0]!;
   return Float64Array.from({ length: size / 2 }, (_, i) => base ** ((-2 * i) / size) / (factors?.[i] ?? 1));
 }
 

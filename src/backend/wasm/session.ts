@@ -69,7 +69,7 @@ export class WasmSession implements Session {
     const factors = model.vectors.get('rope-factors -1');
     this.#frequencies = ropeFrequencies(
       shape,
-      factors === undefined ? undefined : model.arena.floats(factors, shape.rope.size / 2),
+      factors === undefined ? undefined : model.arena.floats(factors, shape.ropes[0]!.size / 2),
     );
     this.#logitStride = Math.ceil(shape.vocabSize / 16) * 64;
     this.#logits = { at: model.arena.allocate(FEW_WANTED * this.#logitStride), rows: FEW_WANTED };
@@ -114,7 +114,7 @@ export class WasmSession implements Session {
     const { shape } = plan;
     if (options.kv === 'q8') this.#centreKeys();
     let sum = checksum(arena.ints(this.#step.centres, shape.layerCount * shape.kvHeadCount * shape.headSize));
-    for (const at of vectors.values()) sum = checksum(arena.ints(at, shape.rope.size / 2), sum);
+    for (const at of vectors.values()) sum = checksum(arena.ints(at, shape.ropes[0]!.size / 2), sum);
     this.#checksum = sum;
   }
 

@@ -179,11 +179,20 @@ describe('what the kernels cannot run is refused before a byte is taken', () => 
   test.each([
     [{ hiddenSize: 48 }, 'hidden size is 48'],
     [{ ffnSize: 40 }, 'feed-forward size is 40'],
-    [{ headSize: 16, rope: { base: 10_000, size: 16, pairs: 'neighbours' } }, 'head size is 16'],
-    [{ headSize: 160, rope: { base: 10_000, size: 160, pairs: 'neighbours' } }, 'head size is 160'],
+    [
+      { headSize: 16, ropes: [{ base: 10_000, size: 16, pairs: 'neighbours', scaling: { kind: 'none' } }] },
+      'head size is 16',
+    ],
+    [
+      { headSize: 160, ropes: [{ base: 10_000, size: 160, pairs: 'neighbours', scaling: { kind: 'none' } }] },
+      'head size is 160',
+    ],
     [{ headCount: 3, kvHeadCount: 2 }, '3 heads cannot share 2'],
-    [{ rope: { base: 10_000, size: 32, pairs: 'halves' } }, 'halves'],
-    [{ rope: { base: 10_000, size: 16, pairs: 'neighbours' } }, 'rotates 16 of 32'],
+    [{ ropes: [{ base: 10_000, size: 32, pairs: 'halves', scaling: { kind: 'none' } }] }, 'halves'],
+    [
+      { ropes: [{ base: 10_000, size: 16, pairs: 'neighbours', scaling: { kind: 'none' } }] },
+      'rotates 16 of 32',
+    ],
     [{ layerCount: 5000 }, '5000 layers'],
   ] as const)('a shape: %o', async (change, message) => {
     const { plan } = tiny({ type: 'Q4_1' });
