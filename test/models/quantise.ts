@@ -61,7 +61,7 @@ export function quantise(type: TensorType, values: Float32Array): Uint8Array {
     case 'Q4_1':
       return byBlock(values, BLOCK_BYTES.Q4_1, quantiseQ4);
     default:
-      return type satisfies never;
+      throw new Error(`no quantiser of ${type}`);
   }
 }
 
@@ -126,6 +126,6 @@ export function dequantise(type: TensorType, bytes: Uint8Array, count: number): 
       }
       return out;
     default:
-      return type satisfies never;
+      throw new Error(`no quantiser of ${type}`);
   }
 }
