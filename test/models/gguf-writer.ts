@@ -2,7 +2,21 @@
  * Writes GGUF files, version 3. Independent of the reader it tests: nothing of src/model is used here.
  */
 
-const TYPE_IDS = { F32: 0, F16: 1, Q4_1: 3, Q8_0: 8 } as const;
+const TYPE_IDS = {
+  F32: 0,
+  F16: 1,
+  Q4_0: 2,
+  Q4_1: 3,
+  Q5_0: 6,
+  Q5_1: 7,
+  Q8_0: 8,
+  Q2_K: 10,
+  Q3_K: 11,
+  Q4_K: 12,
+  Q5_K: 13,
+  Q6_K: 14,
+  BF16: 30,
+} as const;
 
 /** The value types that models use; the tag says which one the file has. */
 export type Entry =
