@@ -8,9 +8,8 @@ import type { TensorType } from '../../src/backend/session.ts';
 const f = Math.fround;
 const BLOCK = 32;
 
-export const BLOCK_BYTES = { F32: 4 * BLOCK, F16: 2 * BLOCK, Q4_1: 20, Q8_0: 34 } as const satisfies Record<
-  TensorType,
-  number
+export const BLOCK_BYTES = { F32: 4 * BLOCK, F16: 2 * BLOCK, Q4_1: 20, Q8_0: 34 } as const satisfies Partial<
+  Record<TensorType, number>
 >;
 
 const bits = new DataView(new ArrayBuffer(4));
