@@ -28,6 +28,11 @@ const MODELS: Record<string, Partial<TinyOptions>> = {
     type: 'Q8_0',
     types: { down: 'Q4_1', 'attention-output': 'Q4_1', embedding: 'Q4_1' },
   },
+  'every tensor of a layer in another type than its neighbours': {
+    type: 'Q4_1',
+    types: { key: 'Q8_0', up: 'Q8_0', down: 'Q8_0', embedding: 'Q8_0' },
+  },
+  'queries and gates in another type': { type: 'Q4_1', types: { query: 'Q8_0', gate: 'Q8_0' } },
   'a Q4_1 head of its own': { type: 'Q4_1', tied: false },
   'a Q8_0 head of its own': { type: 'Q8_0', tied: false },
   'heads of 64, three to a key': { hidden: 192, heads: 3, kvHeads: 1, ffn: 256, type: 'Q4_1' },

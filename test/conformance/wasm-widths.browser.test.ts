@@ -23,9 +23,9 @@ const MODELS: Record<string, Uint8Array> = {
     ffn: 256,
     contextLength,
   }),
-  'Q8_0 with heads of 128, Q4_1 head': tinyGguf({
+  'Q8_0 with heads of 128, Q4_1 head, values and gates': tinyGguf({
     type: 'Q8_0',
-    types: { head: 'Q4_1' },
+    types: { head: 'Q4_1', value: 'Q4_1', gate: 'Q4_1' },
     headSize: 128,
     heads: 2,
     kvHeads: 2,

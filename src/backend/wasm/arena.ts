@@ -10,7 +10,7 @@ const LIMIT_PAGES = 65536;
 /** All that a 32-bit memory can hold. */
 export const LIMIT_BYTES = LIMIT_PAGES * WASM_PAGE;
 
-/** Below this the kernels keep their plan, and `layerBytes x layers` of layer records. */
+/** Below this the kernels keep their plan and the words that threads wait for. */
 export const PLAN_BYTES = 65536;
 
 export class Arena {

@@ -8,7 +8,7 @@ import { PLAIN_MODULE, RELAXED_MODULE } from './kernels/build/modules.ts';
 
 /** What the kernels export; sizes in bytes, pointers are byte offsets. Comments stand where they are defined. */
 export interface Kernels {
-  layerBytes(): number;
+  recordBytes(): number;
   setShape(
     layers: number,
     hidden: number,
@@ -23,22 +23,12 @@ export interface Kernels {
     maxTiles: number,
   ): void;
   setThreads(threads: number): void;
-  setEnds(
-    embedding: number,
-    embeddingKind: number,
-    finalNorm: number,
-    head: number,
-    headKind: number,
-    headOffsets: number,
-  ): void;
   setBuffers(
     x: number,
     qkv: number,
     attended: number,
     inner: number,
     shared: number,
-    groupBytes: number,
-    groupBytes14: number,
     partials: number,
     scratch: number,
     scratchBytes: number,
@@ -47,23 +37,17 @@ export interface Kernels {
     unitBytes: number,
     centres: number,
   ): void;
-  setLayer(
-    index: number,
-    attentionNorm: number,
-    query: number,
-    queryKind: number,
-    queryOffsets: number,
-    output: number,
-    outputKind: number,
-    outputOffsets: number,
-    ffnNorm: number,
-    gateUp: number,
-    gateUpKind: number,
-    gateUpOffsets: number,
-    down: number,
-    downKind: number,
-    downOffsets: number,
+  setRecords(records: number): void;
+  setSegment(
+    layer: number,
+    which: number,
+    at: number,
+    kind: number,
+    stride: number,
+    groups: number,
+    offsets: number,
   ): void;
+  setVector(layer: number, which: number, at: number): void;
   setStep(
     rows: number,
     position: number,
@@ -74,10 +58,18 @@ export interface Kernels {
     wantedRows: number,
     logits: number,
   ): void;
-  packQ4(source: number, rows: number, blocks: number, target: number): number;
-  packQ8(source: number, rows: number, blocks: number, target: number, offsets: number): number;
-  groupBytes(): number;
-  groupBytes14(): number;
+  formOf(kind: number): number;
+  openBytes(kind: number, columns: number): number;
+  packGroup(
+    kind: number,
+    source: number,
+    rows: number,
+    columns: number,
+    target: number,
+    offsets: number,
+  ): number;
+  setForms(forms: number, openBytes: number): void;
+  actBytes(): number;
   scratchBytes(): number;
   phaseCount(wanted: number): number;
   initConstants(): void;

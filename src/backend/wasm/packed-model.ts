@@ -4,9 +4,12 @@ import type { Arena } from './arena.ts';
 import type { Matrix } from './layout.ts';
 import type { Kernels, Simd } from './module.ts';
 
-/** A packed matrix in memory. `offsets`: f32 per row, for 8-bit matrices. */
+/** A packed matrix in memory. */
 export interface PlacedMatrix extends Matrix {
   at: number;
+  /** Bytes from one group to the next: gate and up of a layer alternate. */
+  stride: number;
+  /** f32 per row where activations meet it in 14 bits, else 0. */
   offsets: number;
 }
 
@@ -19,7 +22,7 @@ export interface PackedModel {
   module: WebAssembly.Module;
   kernels: Kernels;
   arena: Arena;
-  /** By `${name} ${layer}`. */
+  /** By `${role} ${layer}`. */
   matrices: Map<string, PlacedMatrix>;
   /** f32 vectors by `${role} ${layer}`. */
   vectors: Map<string, number>;

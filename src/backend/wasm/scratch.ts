@@ -1,13 +1,12 @@
 /**
- * Lays out what a session needs beside its weights and writes the plan that the kernels read: where each matrix lies, where
- * activations go, how much is private to a thread.
+ * Lays out what a session needs beside its weights and writes the plan that the kernels read: where activations go, how much
+ * is private to a thread.
  */
-import { assert } from '../../errors.ts';
 import { LIMIT_BYTES, outOfMemory } from './arena.ts';
-import { PACKS, unitBytes } from './layout.ts';
-import type { MatrixName } from './layout.ts';
+import { unitBytes } from './layout.ts';
 import type { PackedModel } from './packed-model.ts';
 import { PAGE_POSITIONS } from './pages.ts';
+import { writeRecords } from './records.ts';
 
 /** Prefill blocks of 128 beat 64 and 32; more rows would only take memory. */
 export const MAX_BATCH = 128;
@@ -50,13 +49,10 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
     1,
     maxTiles,
   );
-  placeWeights(model);
+  writeRecords(model);
+  setForms(model);
   const queryWidth = shape.headCount * shape.headSize;
   const qkvWidth = queryWidth + 2 * shape.kvHeadCount * shape.headSize;
-  const groupBytes = kernels.groupBytes();
-  const groupBytes14 = [...model.matrices.values()].some((m) => m.type === 'Q8_0')
-    ? kernels.groupBytes14()
-    : 0;
   const scratchBytes = kernels.scratchBytes();
   const counters = kernels.phaseCount(MAX_BATCH);
   const floats = (rows: number, width: number): number => arena.allocate(rows * width * 4);
@@ -64,7 +60,7 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
   const qkv = floats(MAX_BATCH, qkvWidth);
   const attended = floats(MAX_BATCH, queryWidth);
   const inner = floats(MAX_BATCH, shape.ffnSize);
-  const shared = arena.allocate((MAX_BATCH / 4) * (groupBytes + groupBytes14));
+  const shared = arena.allocate((MAX_BATCH / 4) * kernels.actBytes());
   const partials = floats(shape.headCount * maxTiles, shape.headSize + 4);
   const scratch = arena.allocate(threads * scratchBytes);
   const centres = floats(shape.layerCount * shape.kvHeadCount, shape.headSize);
@@ -74,8 +70,6 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
     attended,
     inner,
     shared,
-    groupBytes,
-    groupBytes14,
     partials,
     scratch,
     scratchBytes,
@@ -95,33 +89,13 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
   };
 }
 
-function placeWeights({ kernels, plan, matrices, vectors }: PackedModel): void {
-  const matrix = (name: MatrixName, layer: number): [number, number, number] => {
-    const placed = matrices.get(`${name} ${layer}`);
-    assert(placed, `matrix ${name} of layer ${layer} is placed`);
-    return [placed.at, PACKS[placed.type].kind, placed.offsets];
-  };
-  const vector = (role: string, layer: number): number => {
-    const at = vectors.get(`${role} ${layer}`);
-    assert(at !== undefined, `vector ${role} of layer ${layer} is placed`);
-    return at;
-  };
-  const [embedding, embeddingKind] = matrix('embedding', -1);
-  kernels.setEnds(
-    embedding,
-    embeddingKind,
-    vector('final-norm', -1),
-    ...matrix(plan.shape.tiedHead ? 'embedding' : 'head', -1),
-  );
-  for (let i = 0; i < plan.shape.layerCount; i++) {
-    kernels.setLayer(
-      i,
-      vector('attention-norm', i),
-      ...matrix('query-key-value', i),
-      ...matrix('output', i),
-      vector('ffn-norm', i),
-      ...matrix('gate-up', i),
-      ...matrix('down', i),
-    );
+/** Tells the kernels which forms of activations the matrices meet, and how large a group opens. */
+function setForms({ kernels, matrices }: PackedModel): void {
+  let forms = 0;
+  let openBytes = 0;
+  for (const { pack, tensor } of matrices.values()) {
+    forms |= kernels.formOf(pack.kind);
+    openBytes = Math.max(openBytes, kernels.openBytes(pack.kind, tensor.columns));
   }
+  kernels.setForms(forms, openBytes);
 }

@@ -6,32 +6,21 @@
  * it is a phase of its own. Outputs are split between threads, never sums, so the thread count leaves the bits alone.
  */
 import { attendRow, attendRows, combineRow, storeRows } from './attend';
-import { Q4, layer, plan, step } from './plan';
-import { ADD, STORE, meet, prepare, prepareRow, product } from './product';
-import { chooseRefined } from './quantize';
-import { unpackRowQ4 } from './q4';
-import { unpackRowQ8 } from './q8';
+import { DOWN, EMBEDDING, GATE, HEAD, OUTPUT, OUTSIDE, QUERY, layer, plan, segment, step } from './plan';
+import { unpackRow } from './packs';
+import { ADD, STORE, formsOf, gatedProduct, groupsOf, meet, perTile, prepare, prepareListed, product } from './product';
 import { barrier, startThreads } from './sync';
-import { privateGroup, rowBuffer } from './workspace';
 
 /** Puts the embeddings of the step's ids into x, clears the claims and wakes the threads. Thread 0 only. */
 export function beginStep(): void {
-  const p = plan(), s = step();
+  const p = plan(), s = step(), e = segment(OUTSIDE, EMBEDDING);
   for (let r = 0; r < s.rows; r++) {
     const id = load<i32>(s.ids + (<usize>r << 2));
-    const out = p.x + <usize>(r * p.hidden) * 4;
-    if (p.embeddingKind == Q4) unpackRowQ4(p.embedding, id, p.hidden, out);
-    else unpackRowQ8(p.embedding, id, p.hidden, out);
+    unpackRow(e.kind, e.at + <usize>(id >> 4) * <usize>e.stride, id & 15, p.hidden, p.x + <usize>(r * p.hidden) * 4);
   }
   if (p.threads == 1) return;
   memory.fill(p.counters, 0, <usize>(p.counterCount * p.threads) << 6);
   startThreads(p.threads);
-}
-
-/** Groups per claim, so that a phase of a single row has a dozen tiles or more. */
-// @ts-ignore: decorator
-@inline function perTile(groups: i32, rows: i32): i32 {
-  return rows == 1 ? max(1, groups >> 5) : 1;
 }
 
 /** Groups of the head per claim. */
@@ -40,66 +29,50 @@ const HEAD_TILE: i32 = 16;
 /** One layer. Returns the number of phases used. */
 function runLayer(index: i32, rows: i32, thread: i32, phase: i32): i32 {
   const p = plan(), l = layer(index);
+  const query = segment(index, QUERY), output = segment(index, OUTPUT), gate = segment(index, GATE), down = segment(index, DOWN);
   const attentionWidth = p.heads * p.headSize;
-  const qkvWidth = attentionWidth + 2 * p.kvHeads * p.headSize;
+  const qkvGroups = groupsOf(query, 3);
   const hiddenBytes = <usize>p.hidden << 2;
-  const qkvGroups = qkvWidth >> 4, hiddenGroups = p.hidden >> 4, ffnGroups = p.ffn >> 3;
-  const qkvTile = perTile(qkvGroups, rows), hiddenTile = perTile(hiddenGroups, rows);
-  const ffnTile = max(2, perTile(ffnGroups, rows) & ~1);
+  const qkvTile = perTile(qkvGroups, rows), outputTile = perTile(output.groups, rows);
+  const gateTile = perTile(gate.groups, rows), downTile = perTile(down.groups, rows);
 
-  let act = prepare(p.x, l.attentionNorm, p.hidden, l.queryKind, rows, thread, phase);
-  product(l.queryKind, l.query, l.queryOffsets, p.hidden, qkvGroups, qkvTile, false, rows, act,
-    p.qkv, <usize>qkvWidth << 2, STORE, thread, phase + 1);
-  meet(l.outputKind, l.output, attentionWidth, hiddenGroups, hiddenTile, rows, thread);
+  let act = prepare(p.x, l.attentionNorm, p.hidden, formsOf(query, 3), rows, thread, phase);
+  product(query, 3, qkvTile, p.hidden, rows, act, p.qkv, <usize>qkvGroups << 6, STORE, thread, phase + 1);
+  meet(output, 1, outputTile, rows, thread);
 
   if (rows == 1) {
     attendRow(index, thread, phase + 2);
-    meet(l.outputKind, l.output, attentionWidth, hiddenGroups, hiddenTile, rows, thread);
-    act = prepare(combineRow(thread), 0, attentionWidth, l.outputKind, 1, thread, phase + 4);
+    meet(output, 1, outputTile, rows, thread);
+    act = prepare(combineRow(thread), 0, attentionWidth, formsOf(output, 1), 1, thread, phase + 4);
   } else {
     storeRows(index, rows, thread, phase + 2);
     barrier(p.threads, 0, 0);
     attendRows(index, rows, thread, phase + 3);
     barrier(p.threads, 0, 0);
-    act = prepare(p.attended, 0, attentionWidth, l.outputKind, rows, thread, phase + 4);
+    act = prepare(p.attended, 0, attentionWidth, formsOf(output, 1), rows, thread, phase + 4);
   }
-  product(l.outputKind, l.output, l.outputOffsets, attentionWidth, hiddenGroups, hiddenTile, false, rows, act,
-    p.x, hiddenBytes, ADD, thread, phase + 5);
-  meet(l.gateUpKind, l.gateUp, p.hidden, ffnGroups, ffnTile, rows, thread);
+  product(output, 1, outputTile, attentionWidth, rows, act, p.x, hiddenBytes, ADD, thread, phase + 5);
+  meet(gate, 1, gateTile, rows, thread);
 
-  act = prepare(p.x, l.ffnNorm, p.hidden, l.gateUpKind, rows, thread, phase + 6);
-  product(l.gateUpKind, l.gateUp, l.gateUpOffsets, p.hidden, ffnGroups, ffnTile, true, rows, act,
-    p.inner, <usize>p.ffn << 2, STORE, thread, phase + 7);
-  meet(l.downKind, l.down, p.ffn, hiddenGroups, hiddenTile, rows, thread);
+  act = prepare(p.x, l.ffnNorm, p.hidden, formsOf(gate, 2), rows, thread, phase + 6);
+  gatedProduct(gate, gateTile, p.hidden, rows, act, p.inner, <usize>p.ffn << 2, thread, phase + 7);
+  meet(down, 1, downTile, rows, thread);
 
-  act = prepare(p.inner, 0, p.ffn, l.downKind, rows, thread, phase + 8);
-  product(l.downKind, l.down, l.downOffsets, p.ffn, hiddenGroups, hiddenTile, false, rows, act,
-    p.x, hiddenBytes, ADD, thread, phase + 9);
-  if (index + 1 < p.layers) {
-    const next = layer(index + 1);
-    meet(next.queryKind, next.query, p.hidden, qkvGroups, qkvTile, rows, thread);
-  } else {
-    meet(p.headKind, p.head, p.hidden, (p.vocab + 15) >> 4, HEAD_TILE, rows, thread);
-  }
+  act = prepare(p.inner, 0, p.ffn, formsOf(down, 1), rows, thread, phase + 8);
+  product(down, 1, downTile, p.ffn, rows, act, p.x, hiddenBytes, ADD, thread, phase + 9);
+  if (index + 1 < p.layers) meet(segment(index + 1, QUERY), 3, qkvTile, rows, thread);
+  else meet(segment(OUTSIDE, HEAD), 1, HEAD_TILE, rows, thread);
   return phase + 10;
 }
 
 /** Logits of the `wanted` rows, up to 4 at a time. */
 function runHead(wanted: i32, thread: i32, phase: i32): void {
-  const p = plan(), s = step();
-  const groups = (p.vocab + 15) >> 4;
-  const stride = <usize>groups << 6;
+  const p = plan(), s = step(), head = segment(OUTSIDE, HEAD), forms = formsOf(head, 1);
+  const stride = <usize>head.groups << 6;
   for (let first = 0; first < wanted; first += 4) {
     const count = min(4, wanted - first);
-    const lanes = count == 1 ? 1 : 4;
-    const group = privateGroup(thread);
-    for (let i = 0; i < count; i++) {
-      const row = load<i32>(s.wantedRows + (<usize>(first + i) << 2));
-      prepareRow(p.x + <usize>(row * p.hidden) * 4, p.finalNorm, p.hidden, p.headKind, group, i, lanes, rowBuffer(thread));
-    }
-    if (p.headKind == Q4) chooseRefined(p.hidden, group, lanes, count);
-    product(p.headKind, p.head, p.headOffsets, p.hidden, groups, HEAD_TILE, false, count, group,
-      s.logits + <usize>first * stride, stride, STORE, thread, phase + (first >> 2));
+    const act = prepareListed(p.x, s.wantedRows + (<usize>first << 2), layer(OUTSIDE).attentionNorm, p.hidden, forms, count, thread);
+    product(head, 1, HEAD_TILE, p.hidden, count, act, s.logits + <usize>first * stride, stride, STORE, thread, phase + (first >> 2));
     barrier(p.threads, 0, 0);
   }
 }

@@ -2,11 +2,10 @@
 import { forward } from './forward';
 import { nextStep, takesPart } from './sync';
 
-export { layerBytes, setBuffers, setEnds, setLayer, setShape, setStep, setThreads } from './plan';
-export { packQ4 } from './q4';
-export { packQ8 } from './q8';
+export { recordBytes, setBuffers, setRecords, setSegment, setShape, setStep, setThreads, setVector } from './plan';
+export { formOf, openBytes, packGroup } from './packs';
 export { beginStep, forward, phaseCount } from './forward';
-export { groupBytes, groupBytes14, scratchBytes } from './workspace';
+export { actBytes, scratchBytes, setForms } from './workspace';
 export { probeWideDot, useWideDot } from './scores';
 export { initConstants } from './simd';
 export { lastStep, stopThreads } from './sync';

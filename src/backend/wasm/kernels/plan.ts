@@ -1,17 +1,12 @@
 /**
- * What all threads share, in linear memory: the model (`Plan`, `Layer`), the current step (`Step`) and the addresses
- * of scratch. The page of memory from `PLAN_AT` is written by JavaScript through the setters below; the kernels only
- * read it. Globals of a module are per thread, so nothing of this may live in one.
+ * What all threads share, in linear memory: the model (`Plan`, and a record of each layer), the current step (`Step`) and the
+ * addresses of scratch. Written by JavaScript through the setters below; the kernels only read it. Globals of a module are
+ * per thread, so nothing of this may live in one.
  *
  * Shapes: T = rows of the step (1..128), H = hidden, Q = heads x head size, V = kv heads x head size, F = ffn.
  */
 
-/** How a matrix is packed. */
-export const Q4: i32 = 1;
-export const Q8: i32 = 2;
-
 export const PLAN_AT: usize = 1024;
-export const LAYERS_AT: usize = 4096;
 
 @unmanaged
 export class Plan {
@@ -28,14 +23,15 @@ export class Plan {
   threads: i32;
   maxTiles: i32;
 
-  embedding: usize;
-  embeddingKind: i32;
-  finalNorm: usize;
-  head: usize;
-  headKind: i32;
-  /** Q8 head: per padded row, what the activations' offset of 8192 adds. */
-  headOffsets: usize;
+  /** Where the forms of activations (packs.ts) lie in those of a group of 4 rows, and bytes of a group. 8 bits come first. */
+  form14: i32;
+  formFloats: i32;
+  actBytes: i32;
+  /** Bytes of the largest opened group of weights. */
+  openBytes: i32;
 
+  /** The record of what is outside the layers; those of the layers follow. */
+  records: usize;
   /** f32 [T][H]: the residual stream. */
   x: usize;
   /** f32 [T][Q + 2V]. */
@@ -44,11 +40,8 @@ export class Plan {
   attended: usize;
   /** f32 [T][F]. */
   inner: usize;
-  /** Quantised activations of all groups of 4 rows, for T > 4. */
+  /** Activations of all groups of 4 rows, for T > 4. */
   shared: usize;
-  /** Bytes of one group's 8-bit activations, scales included; 14-bit ones follow there. */
-  groupBytes: i32;
-  groupBytes14: i32;
   /** Attention partials of a single row: [heads][maxTiles][4 + headSize] f32. */
   partials: usize;
   /** Private scratch of thread t: scratch + t x scratchBytes. */
@@ -63,24 +56,39 @@ export class Plan {
   centres: usize;
 }
 
+/** A matrix as packed: groups of 16 outputs, `stride` bytes from one to the next. */
+@unmanaged
+export class Segment {
+  at: usize;
+  /** Of packs.ts. */
+  kind: i32;
+  stride: i32;
+  groups: i32;
+  /** f32 [groups][16] where the kind meets 14-bit activations: what their offset of 8192 adds. */
+  offsets: usize;
+}
+
+/** The vectors of a record, f32. In the record of what is outside the layers, the first is the final norm. */
 @unmanaged
 export class Layer {
   attentionNorm: usize;
-  query: usize;
-  queryKind: i32;
-  queryOffsets: usize;
-  output: usize;
-  outputKind: i32;
-  outputOffsets: usize;
   ffnNorm: usize;
-  /** Gate and up, alternating by groups of 16 rows. */
-  gateUp: usize;
-  gateUpKind: i32;
-  gateUpOffsets: usize;
-  down: usize;
-  downKind: i32;
-  downOffsets: usize;
 }
+
+/** The segments of a layer, behind its vectors. Query, key and value run as one; gate and up alternate by groups. */
+export const QUERY: i32 = 0;
+export const KEY: i32 = 1;
+export const VALUE: i32 = 2;
+export const OUTPUT: i32 = 3;
+export const GATE: i32 = 4;
+export const UP: i32 = 5;
+export const DOWN: i32 = 6;
+const SEGMENTS: i32 = 7;
+
+/** Those outside the layers, in the record of "layer" -1. */
+export const OUTSIDE: i32 = -1;
+export const EMBEDDING: i32 = 0;
+export const HEAD: i32 = 1;
 
 @unmanaged
 export class Step {
@@ -109,7 +117,19 @@ export const STEP_AT: usize = 2048;
 
 // @ts-ignore: decorator
 @inline export function layer(index: i32): Layer {
-  return changetype<Layer>(LAYERS_AT + <usize>index * offsetof<Layer>());
+  return changetype<Layer>(plan().records + <usize>(index + 1) * <usize>recordBytes());
+}
+
+/** Segment `which` of a layer. */
+// @ts-ignore: decorator
+@inline export function segment(index: i32, which: i32): Segment {
+  return changetype<Segment>(changetype<usize>(layer(index)) + offsetof<Layer>() + <usize>which * offsetof<Segment>());
+}
+
+/** The segment behind `s`. */
+// @ts-ignore: decorator
+@inline export function following(s: Segment): Segment {
+  return changetype<Segment>(changetype<usize>(s) + offsetof<Segment>());
 }
 
 // @ts-ignore: decorator
@@ -139,21 +159,9 @@ export function setThreads(threads: i32): void {
   plan().threads = threads;
 }
 
-export function setEnds(
-  embedding: usize, embeddingKind: i32, finalNorm: usize, head: usize, headKind: i32, headOffsets: usize,
-): void {
-  const p = plan();
-  p.embedding = embedding;
-  p.embeddingKind = embeddingKind;
-  p.finalNorm = finalNorm;
-  p.head = head;
-  p.headKind = headKind;
-  p.headOffsets = headOffsets;
-}
-
 export function setBuffers(
-  x: usize, qkv: usize, attended: usize, inner: usize, shared: usize, groupBytes: i32, groupBytes14: i32,
-  partials: usize, scratch: usize, scratchBytes: i32, counters: usize, counterCount: i32, unitBytes: i32, centres: usize,
+  x: usize, qkv: usize, attended: usize, inner: usize, shared: usize, partials: usize, scratch: usize, scratchBytes: i32,
+  counters: usize, counterCount: i32, unitBytes: i32, centres: usize,
 ): void {
   const p = plan();
   p.x = x;
@@ -161,8 +169,6 @@ export function setBuffers(
   p.attended = attended;
   p.inner = inner;
   p.shared = shared;
-  p.groupBytes = groupBytes;
-  p.groupBytes14 = groupBytes14;
   p.partials = partials;
   p.scratch = scratch;
   p.scratchBytes = scratchBytes;
@@ -172,30 +178,30 @@ export function setBuffers(
   p.centres = centres;
 }
 
-export function setLayer(
-  index: i32, attentionNorm: usize, query: usize, queryKind: i32, queryOffsets: usize,
-  output: usize, outputKind: i32, outputOffsets: usize, ffnNorm: usize,
-  gateUp: usize, gateUpKind: i32, gateUpOffsets: usize, down: usize, downKind: i32, downOffsets: usize,
-): void {
-  const l = layer(index);
-  l.attentionNorm = attentionNorm;
-  l.query = query;
-  l.queryKind = queryKind;
-  l.queryOffsets = queryOffsets;
-  l.output = output;
-  l.outputKind = outputKind;
-  l.outputOffsets = outputOffsets;
-  l.ffnNorm = ffnNorm;
-  l.gateUp = gateUp;
-  l.gateUpKind = gateUpKind;
-  l.gateUpOffsets = gateUpOffsets;
-  l.down = down;
-  l.downKind = downKind;
-  l.downOffsets = downOffsets;
+/** Bytes of the record of a layer. */
+export function recordBytes(): i32 {
+  return <i32>offsetof<Layer>() + SEGMENTS * <i32>offsetof<Segment>();
 }
 
-export function layerBytes(): i32 {
-  return <i32>offsetof<Layer>();
+/** Where the records are: one more than there are layers. */
+export function setRecords(records: usize): void {
+  plan().records = records;
+}
+
+export function setSegment(
+  index: i32, which: i32, at: usize, kind: i32, stride: i32, groups: i32, offsets: usize,
+): void {
+  const s = segment(index, which);
+  s.at = at;
+  s.kind = kind;
+  s.stride = stride;
+  s.groups = groups;
+  s.offsets = offsets;
+}
+
+/** Vector `which` of a record, by the order of `Layer`. */
+export function setVector(index: i32, which: i32, at: usize): void {
+  store<usize>(changetype<usize>(layer(index)) + (<usize>which << 2), at);
 }
 
 export function setStep(

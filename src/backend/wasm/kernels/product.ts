@@ -1,11 +1,12 @@
 /**
  * Products of matrices and activations as phases of a step: preparing the activations, claiming groups of outputs, and
  * ending the phase. Outputs are split between threads, never sums, so the thread count leaves the bits alone.
+ *
+ * A phase runs one segment or several, one behind the other, of any kinds: activations are prepared in every form they meet.
  */
-import { Q4, plan } from './plan';
-import { chooseRefined, quantize14, quantize8, rmsNorm } from './quantize';
-import { BLOCK4, openQ4, rowQ4, rowsQ4 } from './q4';
-import { BLOCK8, rowQ8, rowsQ8 } from './q8';
+import { Segment, following, plan } from './plan';
+import { EIGHT, FLOATS, FOURTEEN, formOf, multiplyRow, multiplyRows, openGroup } from './packs';
+import { chooseRefined, quantize14, quantize8, rmsNorm, spread } from './quantize';
 import { halfBias, madd, silu4 } from './simd';
 import { barrier, claim, firstTile } from './sync';
 import { openBuffer, privateGroup, rowBuffer, tileOut } from './workspace';
@@ -13,44 +14,69 @@ import { openBuffer, privateGroup, rowBuffer, tileOut } from './workspace';
 /** What happens to a product: it replaces the output, is added to it, or multiplies the output's SiLU. */
 export const STORE: i32 = 0;
 export const ADD: i32 = 1;
-export const GATE: i32 = 2;
+const GATED: i32 = 2;
 
-/** Quantises row `lane` of a group from `x`, in the form that `kind` wants, after a norm if `weight` is not 0. */
-export function prepareRow(x: usize, weight: usize, length: i32, kind: i32, group: usize, lane: i32, lanes: i32, buffer: usize): void {
+/** The forms of activations that `count` segments from `first` on meet. */
+export function formsOf(first: Segment, count: i32): i32 {
+  let forms = 0;
+  for (let i = 0; i < count; i++, first = following(first)) forms |= formOf(first.kind);
+  return forms;
+}
+
+/** Makes row `lane` of a group from `x` in all `forms`, after a norm if `weight` is not 0. */
+function prepareRow(x: usize, weight: usize, length: i32, forms: i32, group: usize, lane: i32, lanes: i32, buffer: usize): void {
+  const p = plan();
   if (weight) {
-    rmsNorm(x, weight, length, plan().epsilon, buffer);
+    rmsNorm(x, weight, length, p.epsilon, buffer);
     x = buffer;
   }
-  if (kind == Q4) quantize8(x, length, group, lane, lanes);
-  else quantize14(x, length, group + plan().groupBytes, lane, lanes);
+  if (forms & EIGHT) quantize8(x, length, group, lane, lanes);
+  if (forms & FOURTEEN) quantize14(x, length, group + <usize>p.form14, lane, lanes);
+  if (forms & FLOATS) spread(x, length, group + <usize>p.formFloats, lane, lanes);
+}
+
+/** One to four rows of activations, from the addresses x + i x rowBytes, for the thread alone. */
+// @ts-ignore: decorator
+@inline function prepareFew(x: usize, rowBytes: usize, weight: usize, length: i32, forms: i32, rows: i32, group: usize, lanes: i32, buffer: usize): void {
+  for (let r = 0; r < rows; r++) prepareRow(x + <usize>r * rowBytes, weight, length, forms, group, r, lanes, buffer);
+  if (forms & EIGHT) chooseRefined(length, group, lanes, rows);
 }
 
 /**
  * Activations for the products that follow: `rows` rows of `x` (f32 [rows][length]). Returns their address.
  * More than 4 rows: a phase of its own, shared by all threads.
  */
-export function prepare(x: usize, weight: usize, length: i32, kind: i32, rows: i32, thread: i32, phase: i32): usize {
+export function prepare(x: usize, weight: usize, length: i32, forms: i32, rows: i32, thread: i32, phase: i32): usize {
   const p = plan();
   const buffer = rowBuffer(thread);
   const rowBytes = <usize>length << 2;
   if (rows <= 4) {
     const group = privateGroup(thread);
-    const lanes = rows == 1 ? 1 : 4;
-    for (let r = 0; r < rows; r++) prepareRow(x + <usize>r * rowBytes, weight, length, kind, group, r, lanes, buffer);
-    if (kind == Q4) chooseRefined(length, group, lanes, rows);
+    prepareFew(x, rowBytes, weight, length, forms, rows, group, rows == 1 ? 1 : 4, buffer);
     return group;
   }
   const groups = (rows + 3) >> 2;
   let taken = 0;
   for (let g = claim(phase, groups, thread, p.threads, taken); g >= 0; g = claim(phase, groups, thread, p.threads, ++taken)) {
-    const group = p.shared + <usize>(g * (p.groupBytes + p.groupBytes14));
-    for (let r = g << 2; r < min(rows, (g << 2) + 4); r++) {
-      prepareRow(x + <usize>r * rowBytes, weight, length, kind, group, r & 3, 4, buffer);
-    }
-    if (kind == Q4) chooseRefined(length, group, 4, min(4, rows - (g << 2)));
+    const first = g << 2;
+    prepareFew(
+      x + <usize>first * rowBytes, rowBytes, weight, length, forms, min(4, rows - first),
+      p.shared + <usize>(g * p.actBytes), 4, buffer,
+    );
   }
   barrier(p.threads, 0, 0);
   return p.shared;
+}
+
+/** The same for rows of `x` that a list names (i32 [rows]), at most 4, for the thread alone. */
+export function prepareListed(x: usize, list: usize, weight: usize, length: i32, forms: i32, rows: i32, thread: i32): usize {
+  const group = privateGroup(thread), lanes = rows == 1 ? 1 : 4;
+  for (let i = 0; i < rows; i++) {
+    const row = load<i32>(list + (<usize>i << 2));
+    prepareRow(x + <usize>(row * length) * 4, weight, length, forms, group, i, lanes, rowBuffer(thread));
+  }
+  if (forms & EIGHT) chooseRefined(length, group, lanes, rows);
+  return group;
 }
 
 /** Applies products of 16 outputs of `rows` rows, which still lack 2^56, to output rows `stride` bytes apart. */
@@ -81,61 +107,97 @@ function emit(from: usize, rows: i32, out: usize, stride: usize, mode: i32): voi
   }
 }
 
-/** Outputs of one group of 16 for all rows. `out`: first row's first output; rows are `stride` bytes apart. */
+/** Outputs of group `g` of a segment for all rows. `out`: first row's first output; rows are `stride` bytes apart. */
 function groupProduct(
-  kind: i32, w: usize, offsets: usize, columns: i32, rows: i32, act: usize, out: usize, stride: usize, mode: i32, thread: i32,
+  s: Segment, g: i32, columns: i32, rows: i32, act: usize, out: usize, stride: usize, mode: i32, thread: i32,
 ): void {
-  const p = plan();
-  const blocks = columns >> 5;
+  const kind = s.kind, group = s.at + <usize>(g * s.stride), offsets = s.offsets + (<usize>g << 6);
   const from = tileOut(thread);
   if (rows == 1) {
-    if (kind == Q4) rowQ4(w, blocks, act, from);
-    else rowQ8(w, blocks, act + p.groupBytes, offsets, from);
+    multiplyRow(kind, group, columns, act, offsets, from);
     emit(from, 1, out, stride, mode);
     return;
   }
-  const open = openBuffer(thread);
-  if (kind == Q4) openQ4(w, blocks, open);
+  const open = openBuffer(thread), actBytes = <usize>plan().actBytes;
+  openGroup(kind, group, columns, open);
   for (let first = 0; first < rows; first += 4) {
-    if (kind == Q4) rowsQ4(open, blocks, act, from);
-    else rowsQ8(w, blocks, act + p.groupBytes, offsets, from);
+    multiplyRows(kind, group, open, columns, act, offsets, from);
     emit(from, min(4, rows - first), out, stride, mode);
     out += stride << 2;
-    act += p.groupBytes + p.groupBytes14;
+    act += actBytes;
+  }
+}
+
+/** Groups per claim, so that a phase of a single row has a dozen tiles or more. */
+// @ts-ignore: decorator
+@inline export function perTile(groups: i32, rows: i32): i32 {
+  return rows == 1 ? max(1, groups >> 5) : 1;
+}
+
+/** Groups of `count` segments from `first` on. */
+export function groupsOf(first: Segment, count: i32): i32 {
+  let groups = 0;
+  for (let i = 0; i < count; i++, first = following(first)) groups += first.groups;
+  return groups;
+}
+
+/** A phase: all groups of `count` segments, `tileGroups` at a time. Outputs of a segment follow those of the one before. */
+export function product(
+  first: Segment, count: i32, tileGroups: i32, columns: i32,
+  rows: i32, act: usize, out: usize, stride: usize, mode: i32, thread: i32, phase: i32,
+): void {
+  const threads = plan().threads;
+  const groups = groupsOf(first, count);
+  const tiles = (groups + tileGroups - 1) / tileGroups;
+  let taken = 0;
+  for (let t = claim(phase, tiles, thread, threads, taken); t >= 0; t = claim(phase, tiles, thread, threads, ++taken)) {
+    for (let g = t * tileGroups; g < min(groups, (t + 1) * tileGroups); g++) {
+      let s = first, index = g;
+      for (; index >= s.groups; s = following(s)) index -= s.groups;
+      groupProduct(s, index, columns, rows, act, out + (<usize>g << 6), stride, mode, thread);
+    }
+  }
+}
+
+/** A phase: gate and what it lets through, group by group. */
+export function gatedProduct(
+  gate: Segment, tileGroups: i32, columns: i32, rows: i32, act: usize, out: usize, stride: usize, thread: i32, phase: i32,
+): void {
+  const threads = plan().threads;
+  const up = following(gate), groups = gate.groups;
+  const tiles = (groups + tileGroups - 1) / tileGroups;
+  let taken = 0;
+  for (let t = claim(phase, tiles, thread, threads, taken); t >= 0; t = claim(phase, tiles, thread, threads, ++taken)) {
+    for (let g = t * tileGroups; g < min(groups, (t + 1) * tileGroups); g++) {
+      const at = out + (<usize>g << 6);
+      groupProduct(gate, g, columns, rows, act, at, stride, STORE, thread);
+      groupProduct(up, g, columns, rows, act, at, stride, GATED, thread);
+    }
   }
 }
 
 /** Most that a waiting thread reads ahead: an eighth of a small second-level cache. */
 const READ_AHEAD: usize = 131072;
 
-/** Ends a phase. For a single row, a thread that waits reads ahead in its own share of the next matrix. */
-export function meet(kind: i32, w: usize, columns: i32, groups: i32, tileGroups: i32, rows: i32, thread: i32): void {
-  const threads = plan().threads;
-  const tiles = rows == 1 ? (groups + tileGroups - 1) / tileGroups : 0;
-  const first = firstTile(tiles, thread, threads), count = firstTile(tiles, thread + 1, threads) - first;
-  const tileBytes = groupBytesOf(kind, columns) * <usize>tileGroups;
-  barrier(threads, w + <usize>first * tileBytes, min(<usize>count * tileBytes, READ_AHEAD));
+/** Address of group `g` of segments in a row. Their end, for a group behind the last. */
+function addressOf(s: Segment, count: i32, g: i32): usize {
+  for (; count > 1 && g >= s.groups; s = following(s), count--) g -= s.groups;
+  return s.at + <usize>(g * s.stride);
 }
 
-// @ts-ignore: decorator
-@inline function groupBytesOf(kind: i32, columns: i32): usize {
-  return (kind == Q4 ? BLOCK4 : BLOCK8) * <usize>(columns >> 5);
-}
-
-/** A phase: all groups of a matrix, `perTile` at a time. `paired`: group 2i is a gate, 2i + 1 what it lets through. */
-export function product(
-  kind: i32, w: usize, offsets: usize, columns: i32, groups: i32, perTile: i32, paired: bool,
-  rows: i32, act: usize, out: usize, stride: usize, mode: i32, thread: i32, phase: i32,
-): void {
+/**
+ * Ends a phase. For a single row, a thread that waits reads ahead in its own share of the `count` segments that it meets next,
+ * `tileGroups` groups at a time.
+ */
+export function meet(first: Segment, count: i32, tileGroups: i32, rows: i32, thread: i32): void {
   const threads = plan().threads;
-  const groupSize = groupBytesOf(kind, columns);
-  const tiles = (groups + perTile - 1) / perTile;
-  let taken = 0;
-  for (let t = claim(phase, tiles, thread, threads, taken); t >= 0; t = claim(phase, tiles, thread, threads, ++taken)) {
-    for (let g = t * perTile; g < min(groups, (t + 1) * perTile); g++) {
-      const at = out + (<usize>(paired ? g >> 1 : g) << 6);
-      const how = paired ? ((g & 1) ? GATE : STORE) : mode;
-      groupProduct(kind, w + <usize>g * groupSize, offsets + (<usize>g << 6), columns, rows, act, at, stride, how, thread);
-    }
+  if (rows > 1) {
+    barrier(threads, 0, 0);
+    return;
   }
+  const groups = groupsOf(first, count);
+  const tiles = (groups + tileGroups - 1) / tileGroups;
+  const from = addressOf(first, count, firstTile(tiles, thread, threads) * tileGroups);
+  const to = addressOf(first, count, min(groups, firstTile(tiles, thread + 1, threads) * tileGroups));
+  barrier(threads, from, min(to - from, READ_AHEAD));
 }

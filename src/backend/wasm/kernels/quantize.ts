@@ -184,3 +184,13 @@ export function quantize14(x: usize, length: i32, out: usize, lane: i32, lanes: 
   }
   store<f32>(out + (<usize>length << 1) * <usize>lanes + (<usize>lane << 2), largest / <f32>8191);
 }
+
+/** Row `lane` of a group as f32, a column of all rows together. */
+export function spread(x: usize, length: i32, out: usize, lane: i32, lanes: i32): void {
+  if (lanes == 1) {
+    memory.copy(out, x, <usize>length << 2);
+    return;
+  }
+  out += <usize>lane << 2;
+  for (const end = x + (<usize>length << 2); x < end; x += 4, out += <usize>lanes << 2) store<f32>(out, load<f32>(x));
+}

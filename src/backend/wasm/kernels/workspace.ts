@@ -5,7 +5,7 @@
 import { ATTENTION_SCRATCH } from './attention';
 import { plan } from './plan';
 import { bytes14, bytes8 } from './quantize';
-import { OPEN4 } from './q4';
+import { EIGHT, FLOATS, FOURTEEN } from './packs';
 
 const TILE_OUT: usize = 256;
 
@@ -23,22 +23,30 @@ function widest(): i32 {
   return <usize>(plan().headSize + 4) << 2;
 }
 
-/** Bytes of private scratch one thread needs: for the host that lays memory out. */
-export function scratchBytes(): i32 {
+/**
+ * Makes room for the forms of activations that the model's matrices meet (bits of packs.ts), and for its largest opened group:
+ * for the host that lays memory out, after the shape.
+ */
+export function setForms(forms: i32, openBytes: i32): void {
   const p = plan();
   const w = widest();
+  p.form14 = forms & EIGHT ? align(bytes8(w, 4)) : 0;
+  p.formFloats = p.form14 + (forms & FOURTEEN ? align(bytes14(w, 4)) : 0);
+  p.actBytes = p.formFloats + (forms & FLOATS ? align(w * 16) : 0);
+  p.openBytes = align(openBytes);
+}
+
+/** Bytes of a group of 4 rows of activations. */
+export function actBytes(): i32 {
+  return plan().actBytes;
+}
+
+/** Bytes of private scratch one thread needs. */
+export function scratchBytes(): i32 {
+  const p = plan();
   const heads = p.heads / p.kvHeads + 2;
-  return <i32>TILE_OUT + align(w * 4) + align(bytes8(w, 4)) + align(bytes14(w, 4))
-    + align((w >> 5) * <i32>OPEN4) + align(heads * p.headSize * 4) + align(<i32>ATTENTION_SCRATCH)
-    + align(4 * p.maxTiles * <i32>partialBytes());
-}
-
-export function groupBytes(): i32 {
-  return align(bytes8(widest(), 4));
-}
-
-export function groupBytes14(): i32 {
-  return align(bytes14(widest(), 4));
+  return <i32>TILE_OUT + align(widest() * 4) + p.actBytes + p.openBytes + align(heads * p.headSize * 4)
+    + align(<i32>ATTENTION_SCRATCH) + align(4 * p.maxTiles * <i32>partialBytes());
 }
 
 // @ts-ignore: decorator
@@ -58,12 +66,12 @@ export function groupBytes14(): i32 {
 
 // @ts-ignore: decorator
 @inline export function openBuffer(thread: i32): usize {
-  return privateGroup(thread) + <usize>(plan().groupBytes + plan().groupBytes14);
+  return privateGroup(thread) + <usize>plan().actBytes;
 }
 
 // @ts-ignore: decorator
 @inline export function headBuffer(thread: i32): usize {
-  return openBuffer(thread) + <usize>align((widest() >> 5) * <i32>OPEN4);
+  return openBuffer(thread) + <usize>plan().openBytes;
 }
 
 // @ts-ignore: decorator

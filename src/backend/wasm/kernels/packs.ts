@@ -1,0 +1,90 @@
+/**
+ * The one place that knows the kinds of packed matrices. A kind says how a group of 16 rows lies in memory, which form of
+ * activations it meets, and which kernels multiply the two. A new kind is a number here, its row of PACKS in ../layout.ts, a
+ * file with its kernels, and a case in each function below.
+ *
+ * What all kinds keep to: a group is `groupBytes` of PACKS long, a multiple of 16 where its vectors are aligned; products are
+ * returned times 2^-56 (half of what unrebiased f16 scales lack); and a row's outputs have the same bits from `multiplyRow` as
+ * from `multiplyRows`, whatever rows are beside it.
+ */
+import { plan } from './plan';
+import { OPEN4, openQ4, packQ4, rowQ4, rowsQ4, unpackRowQ4 } from './q4';
+import { packQ8, rowQ8, rowsQ8, unpackRowQ8 } from './q8';
+
+export const Q4_1: i32 = 1;
+export const Q8_0: i32 = 2;
+export const Q4_0: i32 = 3;
+export const Q5_0: i32 = 4;
+export const Q5_1: i32 = 5;
+export const Q4_K: i32 = 6;
+export const Q5_K: i32 = 7;
+export const Q6_K: i32 = 8;
+export const Q3_K: i32 = 9;
+export const Q2_K: i32 = 10;
+export const F16: i32 = 11;
+export const BF16: i32 = 12;
+export const F32: i32 = 13;
+
+/** Forms of activations, as bits: blocks of 8 bits with refinement, 14 bits with a scale per row (quantize.ts), f32. */
+export const EIGHT: i32 = 1;
+export const FOURTEEN: i32 = 2;
+/** f32 [columns][lanes]: the activations of all rows of a group for one column lie together. */
+export const FLOATS: i32 = 4;
+
+/** The form of activations that a kind meets. */
+export function formOf(kind: i32): i32 {
+  if (kind == Q8_0) return FOURTEEN;
+  if (kind >= F16) return FLOATS;
+  return EIGHT;
+}
+
+/** Bytes of an opened group: what `openGroup` writes for the use of many rows of activations. 0 for kinds used as they lie. */
+export function openBytes(kind: i32, columns: i32): i32 {
+  if (kind == Q4_1) return (columns >> 5) * <i32>OPEN4;
+  return 0;
+}
+
+/**
+ * Packs `rows` (1..16) rows of a tensor, `columns` wide, from `source` as they lie in the file into the group at `target`;
+ * missing rows are zero. `offsets`: f32 [16], for kinds that meet 14-bit activations: what their offset of 8192 adds.
+ * Returns 1 for a negative scale where the kind takes none.
+ */
+export function packGroup(kind: i32, source: usize, rows: i32, columns: i32, target: usize, offsets: usize): i32 {
+  if (kind == Q4_1) return packQ4(source, rows, columns >> 5, target);
+  return packQ8(source, rows, columns >> 5, target, offsets);
+}
+
+/** Row `row` (0..15) of the group at `group` as f32 [columns]. */
+export function unpackRow(kind: i32, group: usize, row: i32, columns: i32, out: usize): void {
+  if (kind == Q4_1) unpackRowQ4(group, row, columns, out);
+  else unpackRowQ8(group, row, columns, out);
+}
+
+/** Address of a kind's form within the activations of a group of rows. */
+// @ts-ignore: decorator
+@inline function formAt(kind: i32, act: usize): usize {
+  const form = formOf(kind);
+  if (form == EIGHT) return act;
+  return act + <usize>(form == FOURTEEN ? plan().form14 : plan().formFloats);
+}
+
+/** 16 outputs of one row of activations (lanes = 1): f32 [16] at `out`. */
+export function multiplyRow(kind: i32, group: usize, columns: i32, act: usize, offsets: usize, out: usize): void {
+  const form = formAt(kind, act);
+  if (kind == Q4_1) rowQ4(group, columns >> 5, form, out);
+  else rowQ8(group, columns >> 5, form, offsets, out);
+}
+
+/** Opens a group for `multiplyRows`. */
+export function openGroup(kind: i32, group: usize, columns: i32, open: usize): void {
+  if (kind == Q4_1) openQ4(group, columns >> 5, open);
+}
+
+/** 16 outputs of each of 4 rows of activations (lanes = 4): f32 [4][16] at `out`. `open`: the group as `openGroup` left it. */
+export function multiplyRows(
+  kind: i32, group: usize, open: usize, columns: i32, act: usize, offsets: usize, out: usize,
+): void {
+  const form = formAt(kind, act);
+  if (kind == Q4_1) rowsQ4(open, columns >> 5, form, out);
+  else rowsQ8(group, columns >> 5, form, offsets, out);
+}
