@@ -20,6 +20,11 @@ interface Pack {
 const PACKS: Partial<Record<TensorType, Pack>> = {
   Q4_1: { kind: 1, columns: 32, blockBytes: 320, fileBlockBytes: 20 },
   Q8_0: { kind: 2, columns: 32, blockBytes: 544, fileBlockBytes: 34 },
+  Q4_0: { kind: 3, columns: 32, blockBytes: 288, fileBlockBytes: 18 },
+  Q5_0: { kind: 4, columns: 32, blockBytes: 352, fileBlockBytes: 22 },
+  Q5_1: { kind: 5, columns: 32, blockBytes: 384, fileBlockBytes: 24 },
+  Q4_K: { kind: 6, columns: 256, blockBytes: 2432, fileBlockBytes: 144 },
+  Q5_K: { kind: 7, columns: 256, blockBytes: 2944, fileBlockBytes: 176 },
 };
 
 /** The matrices in the order in which a step reads them. Query, key and value run as one, gate and up alternate by groups. */

@@ -19,8 +19,8 @@ import { halfMask, halfSigned, halfToFloat } from './simd';
   return v128.and(i8x16.eq(v128.and(bytes, one), one), i8x16.splat(16));
 }
 
-/** Packs `rows` (1..16) rows of `blocks` blocks each; missing rows become zero. */
-export function packBlocks(five: bool, affine: bool, source: usize, rows: i32, blocks: i32, target: usize): void {
+/** Packs `rows` (1..16) rows of `blocks` blocks each; missing rows become zero. Returns 0: any scale will do. */
+export function packBlocks(five: bool, affine: bool, source: usize, rows: i32, blocks: i32, target: usize): i32 {
   const size = blockBytes(five, affine ? AFFINE : CENTRED), behind = quantBytes(five);
   const head: usize = affine ? 4 : 2, fileBytes = head + (five ? 20 : 16);
   memory.fill(target, 0, size * <usize>blocks);
@@ -44,11 +44,12 @@ export function packBlocks(five: bool, affine: bool, source: usize, rows: i32, b
       to += size;
     }
   }
+  return 0;
 }
 
-/** Row `r` of a group as f32. */
-export function unpackBlocks(five: bool, affine: bool, group: usize, r: usize, blocks: i32, out: usize): void {
-  const size = blockBytes(five, affine ? AFFINE : CENTRED), behind = quantBytes(five) + (r << 1);
+/** Row `row` of a group as f32. */
+export function unpackBlocks(five: bool, affine: bool, group: usize, row: i32, blocks: i32, out: usize): void {
+  const size = blockBytes(five, affine ? AFFINE : CENTRED), r = <usize>row, behind = quantBytes(five) + (r << 1);
   const centre = affine ? 0 : five ? 16 : 8;
   for (let b = 0; b < blocks; b++) {
     const d = halfToFloat(load<u16>(group + behind));

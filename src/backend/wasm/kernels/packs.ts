@@ -7,9 +7,11 @@
  * returned times 2^-56 (half of what unrebiased f16 scales lack); and a row's outputs have the same bits from `multiplyRow` as
  * from `multiplyRows`, whatever rows are beside it.
  */
+import { openBlocks, packBlocks, rowQ4_0, rowQ5_0, rowQ5_1, unpackBlocks } from './blocks';
 import { plan } from './plan';
 import { OPEN4, openQ4, packQ4, rowQ4, rowsQ4, unpackRowQ4 } from './q4';
 import { packQ8, rowQ8, rowsQ8, unpackRowQ8 } from './q8';
+import { openSupers, packSupers, rowQ4_K, rowQ5_K, rowsSupers, unpackSupers } from './supers';
 
 export const Q4_1: i32 = 1;
 export const Q8_0: i32 = 2;
@@ -38,10 +40,19 @@ export function formOf(kind: i32): i32 {
   return EIGHT;
 }
 
+// @ts-ignore: decorator
+@inline function isBlocks(kind: i32): bool {
+  return kind == Q4_0 || kind == Q5_0 || kind == Q5_1;
+}
+
+// @ts-ignore: decorator
+@inline function isSupers(kind: i32): bool {
+  return kind == Q4_K || kind == Q5_K;
+}
+
 /** Bytes of an opened group: what `openGroup` writes for the use of many rows of activations. 0 for kinds used as they lie. */
 export function openBytes(kind: i32, columns: i32): i32 {
-  if (kind == Q4_1) return (columns >> 5) * <i32>OPEN4;
-  return 0;
+  return kind != Q8_0 && kind <= Q5_K ? (columns >> 5) * <i32>OPEN4 : 0;
 }
 
 /**
@@ -51,12 +62,16 @@ export function openBytes(kind: i32, columns: i32): i32 {
  */
 export function packGroup(kind: i32, source: usize, rows: i32, columns: i32, target: usize, offsets: usize): i32 {
   if (kind == Q4_1) return packQ4(source, rows, columns >> 5, target);
+  if (isBlocks(kind)) return packBlocks(kind != Q4_0, kind == Q5_1, source, rows, columns >> 5, target);
+  if (isSupers(kind)) return packSupers(kind == Q5_K, source, rows, columns >> 8, target);
   return packQ8(source, rows, columns >> 5, target, offsets);
 }
 
 /** Row `row` (0..15) of the group at `group` as f32 [columns]. */
 export function unpackRow(kind: i32, group: usize, row: i32, columns: i32, out: usize): void {
   if (kind == Q4_1) unpackRowQ4(group, row, columns, out);
+  else if (isBlocks(kind)) unpackBlocks(kind != Q4_0, kind == Q5_1, group, row, columns >> 5, out);
+  else if (isSupers(kind)) unpackSupers(kind == Q5_K, group, row, columns >> 5, out);
   else unpackRowQ8(group, row, columns, out);
 }
 
@@ -72,12 +87,19 @@ export function unpackRow(kind: i32, group: usize, row: i32, columns: i32, out: 
 export function multiplyRow(kind: i32, group: usize, columns: i32, act: usize, offsets: usize, out: usize): void {
   const form = formAt(kind, act);
   if (kind == Q4_1) rowQ4(group, columns >> 5, form, out);
+  else if (kind == Q4_0) rowQ4_0(group, columns >> 5, form, out);
+  else if (kind == Q5_0) rowQ5_0(group, columns >> 5, form, out);
+  else if (kind == Q5_1) rowQ5_1(group, columns >> 5, form, out);
+  else if (kind == Q4_K) rowQ4_K(group, columns >> 5, form, out);
+  else if (kind == Q5_K) rowQ5_K(group, columns >> 5, form, out);
   else rowQ8(group, columns >> 5, form, offsets, out);
 }
 
 /** Opens a group for `multiplyRows`. */
 export function openGroup(kind: i32, group: usize, columns: i32, open: usize): void {
   if (kind == Q4_1) openQ4(group, columns >> 5, open);
+  else if (isBlocks(kind)) openBlocks(kind != Q4_0, kind == Q5_1, group, columns >> 5, open);
+  else if (isSupers(kind)) openSupers(kind == Q5_K, group, columns >> 5, open);
 }
 
 /** 16 outputs of each of 4 rows of activations (lanes = 4): f32 [4][16] at `out`. `open`: the group as `openGroup` left it. */
@@ -85,6 +107,7 @@ export function multiplyRows(
   kind: i32, group: usize, open: usize, columns: i32, act: usize, offsets: usize, out: usize,
 ): void {
   const form = formAt(kind, act);
-  if (kind == Q4_1) rowsQ4(open, columns >> 5, form, out);
+  if (kind == Q4_1 || isBlocks(kind)) rowsQ4(open, columns >> 5, form, out);
+  else if (isSupers(kind)) rowsSupers(open, columns >> 5, form, out);
   else rowsQ8(group, columns >> 5, form, offsets, out);
 }

@@ -134,44 +134,44 @@ export function initConstants(): void {
   v128.store(at, i32x4.splat(0x8fffffff), 176);
   v128.store(at, f32x4.splat(-LOG2E), 192);
   v128.store(at, f32x4.splat(HALF_BIAS), 208);
-  v128.store(at, i8x16.splat(0x1f), 320);
-  v128.store(at, i8x16.splat(0x1c), 336);
-  v128.store(at, i8x16.splat(0x03), 352);
-  v128.store(at, f32x4.splat(-8), 368);
-  v128.store(at, f32x4.splat(-16), 384);
-  v128.store(at, f32x4.splat(<f32>1 / HALF_BIAS), 400);
+  v128.store(at, i8x16.splat(0x1f), 416);
+  v128.store(at, i8x16.splat(0x1c), 432);
+  v128.store(at, i8x16.splat(0x03), 448);
+  v128.store(at, f32x4.splat(-8), 464);
+  v128.store(at, f32x4.splat(-16), 480);
+  v128.store(at, f32x4.splat(<f32>1 / HALF_BIAS), 496);
 }
 
 /** 5-bit quants (quants.ts): five bits, the upper three of five, the lower two, in every byte. */
 // @ts-ignore: decorator
 @inline export function fiveMask(): v128 {
-  return constant(20);
+  return constant(26);
 }
 
 // @ts-ignore: decorator
 @inline export function upperMask(): v128 {
-  return constant(21);
+  return constant(27);
 }
 
 // @ts-ignore: decorator
 @inline export function lowerMask(): v128 {
-  return constant(22);
+  return constant(28);
 }
 
 // @ts-ignore: decorator
 @inline export function minusEight(): v128 {
-  return constant(23);
+  return constant(29);
 }
 
 // @ts-ignore: decorator
 @inline export function minusSixteen(): v128 {
-  return constant(24);
+  return constant(30);
 }
 
 /** 1 / HALF_BIAS in every lane. */
 // @ts-ignore: decorator
 @inline export function lessHalfBias(): v128 {
-  return constant(25);
+  return constant(31);
 }
 
 /** HALF_BIAS in every lane. */

@@ -15,8 +15,8 @@ import { HALF_BIAS, halfToFloat, lessHalfBias } from './simd';
 /** Four times six bits, in the low bits of the bytes. */
 const SIX: u32 = 0x3f3f3f3f;
 
-/** Packs `rows` (1..16) rows of `supers` super-blocks each; missing rows become zero. */
-export function packSupers(five: bool, source: usize, rows: i32, supers: i32, target: usize): void {
+/** Packs `rows` (1..16) rows of `supers` super-blocks each; missing rows become zero. Returns 0: any scale will do. */
+export function packSupers(five: bool, source: usize, rows: i32, supers: i32, target: usize): i32 {
   memory.fill(target, 0, superBytes(five) * <usize>supers);
   let from = source;
   for (let r: usize = 0; r < <usize>rows; r++) {
@@ -26,6 +26,7 @@ export function packSupers(five: bool, source: usize, rows: i32, supers: i32, ta
       from += five ? 176 : 144;
     }
   }
+  return 0;
 }
 
 /** In the file: f16 d and m, 12 bytes of scales, for 5 bits the fifth ones (bit b of byte c: block b, column c), nibbles. */
@@ -62,8 +63,9 @@ export function packSupers(five: bool, source: usize, rows: i32, supers: i32, ta
   }
 }
 
-/** Row `r` of a group as f32. */
-export function unpackSupers(five: bool, group: usize, r: usize, blocks: i32, out: usize): void {
+/** Row `row` of a group as f32. */
+export function unpackSupers(five: bool, group: usize, row: i32, blocks: i32, out: usize): void {
+  const r = <usize>row;
   for (let b = 0; b < blocks; b++) {
     const at = blockAt(five, SUPER, group, b), units = unitsAt(five, group, b) + (r << 2);
     const d = load<f32>(units) * HALF_BIAS * <f32>load<u8>(at + quantBytes(five) + r);
