@@ -14,12 +14,13 @@ export interface SnapshotFormat {
   kvHeads: number;
   headSize: number;
   int8: boolean;
-  /** Of the model's norms and the key centres: keys and values mean nothing without them. */
+  /** Of the model's vectors, rotations and key centres: keys and values mean nothing without them. */
   checksum: number;
 }
 
 const MAGIC = 0x564b5653; // 'SVKV'
-const VERSION = 1;
+/** 2: keys are smoothed where there are key biases. */
+const VERSION = 2;
 const HEADER_BYTES = 32;
 
 export function snapshotFormat(shape: ModelShape, kv: 'q8' | 'f32', checksum: number): SnapshotFormat {

@@ -4,6 +4,8 @@
  */
 import type { ModelShape } from '../session.ts';
 import type { Arena } from './arena.ts';
+import { pairOf } from './rotation.ts';
+import type { Rotation } from './rotation.ts';
 
 /** The first position often has a key unlike all others (an attention sink) and is left out. */
 const POSITIONS = 24;
@@ -11,15 +13,20 @@ const FIRST_POSITION = 1;
 /** A pair counts as still when it turns by less than one radian in this many positions. */
 const STILL_POSITIONS = 4096;
 
+/** Whether a pair of a head hardly turns. Pair -1, which is not rotated, does not turn at all. */
+export function isStill({ frequencies }: Rotation, pair: number): boolean {
+  return pair < 0 || frequencies[pair]! * STILL_POSITIONS < 1;
+}
+
 /** Tokens spread over the vocabulary, the same for every session of a model. */
 export function calibrationIds(shape: ModelShape): number[] {
   return Array.from({ length: POSITIONS }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 0) % shape.vocabSize);
 }
 
-/** Reads the int8 keys of those tokens out of their page and writes f32 [layers][kvHeads][headSize] to `centres`. */
+/** Reads the int8 keys of those tokens out of their page and writes f32 [layers][kvHeads][headSize] to `centres`. `rotations`: of the shape's ropes. */
 export function centreKeys(
   shape: ModelShape,
-  frequencies: Float64Array,
+  rotations: readonly Rotation[],
   arena: Arena,
   page: number,
   positions: number,
@@ -27,13 +34,13 @@ export function centreKeys(
   centres: number,
 ): void {
   const { headSize, layerCount, kvHeadCount } = shape;
-  const still = Array.from(frequencies, (frequency) => frequency * STILL_POSITIONS < 1);
   const out = arena.floats(centres, layerCount * kvHeadCount * headSize);
   for (let unit = 0; unit < layerCount * kvHeadCount; unit++) {
+    const rotation = rotations[shape.layers[Math.floor(unit / kvHeadCount)]!.rope];
     const keys = arena.bytes(page + unit * unitBytes, 64 * headSize);
     const scales = arena.floats(page + unit * unitBytes + 128 * headSize, positions);
     for (let dim = 0; dim < headSize; dim++) {
-      if (!still[dim >> 1]) continue;
+      if (rotation && !isStill(rotation, pairOf(rotation, dim))) continue;
       let sum = 0;
       for (let position = FIRST_POSITION; position < positions; position++) {
         const at = (position >> 2) * headSize * 4 + (dim >> 2) * 16 + (position & 3) * 4 + (dim & 3);

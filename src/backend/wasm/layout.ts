@@ -5,6 +5,9 @@
 import { SelvedgeError } from '../../errors.ts';
 import type { ModelPlan, ModelShape, TensorPlan, TensorRole, TensorType } from '../session.ts';
 
+/** Rows of the widest step. Prefill blocks of 128 beat 64 and 32; more rows would only take memory. */
+export const MAX_BATCH = 128;
+
 interface Pack {
   /** As in kernels/packs.ts. */
   kind: number;
@@ -50,7 +53,21 @@ export interface Matrix {
   fileGroupBytes: number;
 }
 
-const VECTORS: readonly TensorRole[] = ['attention-norm', 'ffn-norm', 'final-norm', 'rope-factors'];
+const VECTORS: readonly TensorRole[] = [
+  'final-norm',
+  'rope-factors',
+  'rope-factors-long',
+  'rope-factors-short',
+  'attention-norm',
+  'query-bias',
+  'key-bias',
+  'value-bias',
+  'query-norm',
+  'key-norm',
+  'post-attention-norm',
+  'post-ffn-norm',
+  'ffn-norm',
+];
 
 function unsupported(message: string): SelvedgeError {
   return new SelvedgeError('unsupported_model', `${message} The CPU kernels of this version cannot run it.`);
@@ -62,7 +79,6 @@ const MOST_LAYERS = 1024;
 /** The kernels' own limits on a shape. */
 export function checkShape(shape: ModelShape): void {
   const { hiddenSize, ffnSize, headSize, headCount, kvHeadCount, layerCount } = shape;
-  const rope = shape.ropes[0]!;
   if (layerCount > MOST_LAYERS)
     throw unsupported(`The model has ${layerCount} layers, above ${MOST_LAYERS}.`);
   const multiples: [string, number, number][] = [
@@ -73,12 +89,14 @@ export function checkShape(shape: ModelShape): void {
   for (const [name, value, of] of multiples) {
     if (value % of !== 0) throw unsupported(`The model's ${name} is ${value}, not a multiple of ${of}.`);
   }
-  if (headSize > 128) throw unsupported(`The model's head size is ${headSize}, above 128.`);
+  if (headSize > 256) throw unsupported(`The model's head size is ${headSize}, above 256.`);
   if (headCount % kvHeadCount !== 0)
     throw unsupported(`${headCount} heads cannot share ${kvHeadCount} key/value heads.`);
-  if (rope.pairs !== 'neighbours') throw unsupported(`The model rotates pairs of '${rope.pairs}'.`);
-  if (rope.size !== headSize)
-    throw unsupported(`The model rotates ${rope.size} of ${headSize} dimensions of a head.`);
+  for (const { size, pairs } of shape.ropes) {
+    const multiple = pairs === 'halves' ? 8 : 4;
+    if (size % multiple !== 0 || size > headSize)
+      throw unsupported(`The model rotates ${size} of ${headSize} dimensions of a head, in ${pairs}.`);
+  }
 }
 
 /** The matrices in the order in which a step reads them, and the vectors that are copied. */

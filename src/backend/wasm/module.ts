@@ -22,9 +22,17 @@ export interface Kernels {
     threads: number,
     maxTiles: number,
   ): void;
+  setArithmetic(
+    gelu: number,
+    embeddingScale: number,
+    attentionScale: number,
+    residualScale: number,
+    logitScale: number,
+  ): void;
   setThreads(threads: number): void;
   setBuffers(
     x: number,
+    branch: number,
     qkv: number,
     attended: number,
     inner: number,
@@ -46,8 +54,10 @@ export interface Kernels {
     stride: number,
     groups: number,
     offsets: number,
+    bias: number,
   ): void;
   setVector(layer: number, which: number, at: number): void;
+  setAttention(layer: number, window: number, ropeSize: number, ropeHalves: number, rotation: number): void;
   setStep(
     rows: number,
     position: number,

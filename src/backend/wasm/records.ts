@@ -3,12 +3,30 @@
  * vectors are those of the records.
  */
 import { assert } from '../../errors.ts';
-import type { TensorRole } from '../session.ts';
-import { LAYER_MATRICES, OUTER_MATRICES } from './layout.ts';
+import type { ModelShape, TensorRole } from '../session.ts';
+import { LAYER_MATRICES, MAX_BATCH, OUTER_MATRICES } from './layout.ts';
 import type { PackedModel } from './packed-model.ts';
 
-const LAYER_VECTORS = ['attention-norm', 'ffn-norm'] as const satisfies readonly TensorRole[];
+const LAYER_VECTORS = [
+  'attention-norm',
+  'ffn-norm',
+  'query-norm',
+  'key-norm',
+  'post-attention-norm',
+  'post-ffn-norm',
+] as const satisfies readonly TensorRole[];
 const OUTER_VECTORS = ['final-norm'] as const satisfies readonly TensorRole[];
+const NEEDED: readonly TensorRole[] = ['attention-norm', 'ffn-norm', 'final-norm'];
+
+/** Where the pointers to the two smoothings of keys lie among the vectors of a record. */
+const KEY_SMOOTHING = 6;
+const QUERY_SMOOTHING = 7;
+
+const BIASES: Partial<Record<TensorRole, TensorRole>> = {
+  query: 'query-bias',
+  key: 'key-bias',
+  value: 'value-bias',
+};
 
 /** What is outside the layers is "layer" -1. */
 const OUTSIDE = -1;
@@ -20,7 +38,31 @@ export function writeRecords(model: PackedModel): void {
   writeRecord(model, OUTSIDE, OUTER_MATRICES, OUTER_VECTORS);
   for (let layer = 0; layer < layerCount; layer++) {
     writeRecord(model, layer, LAYER_MATRICES, LAYER_VECTORS);
+    writeAttention(model, layer);
   }
+}
+
+/** Rotations of the kinds of positions lie behind one another, MAX_BATCH rows of each. */
+export function rotationOffset({ ropes }: ModelShape, rope: number): number {
+  return ropes.slice(0, rope).reduce((sum, { size }) => sum + MAX_BATCH * size * 4, 0);
+}
+
+function writeAttention({ kernels, plan: { shape } }: PackedModel, layer: number): void {
+  const { window, rope } = shape.layers[layer]!;
+  const { size, pairs } = shape.ropes[rope] ?? { size: 0, pairs: 'neighbours' };
+  kernels.setAttention(
+    layer,
+    window,
+    size,
+    pairs === 'halves' ? 1 : 0,
+    rotationOffset(shape, Math.max(0, rope)),
+  );
+}
+
+/** f32 [kv heads][head size] each: the factors of a layer's keys and queries. */
+export function setSmoothing({ kernels }: PackedModel, layer: number, keys: number, queries: number): void {
+  kernels.setVector(layer, KEY_SMOOTHING, keys);
+  kernels.setVector(layer, QUERY_SMOOTHING, queries);
 }
 
 function writeRecord(
@@ -33,11 +75,13 @@ function writeRecord(
     const source = role === 'head' && plan.shape.tiedHead ? 'embedding' : role;
     const placed = matrices.get(`${source} ${layer}`);
     assert(placed, `matrix ${role} of layer ${layer} is placed`);
-    kernels.setSegment(layer, i, placed.at, placed.pack.kind, placed.stride, placed.groups, placed.offsets);
+    const bias = vectors.get(`${BIASES[role]} ${layer}`) ?? 0;
+    const { at, pack, stride, groups, offsets } = placed;
+    kernels.setSegment(layer, i, at, pack.kind, stride, groups, offsets, bias);
   });
   vectorRoles.forEach((role, i) => {
     const at = vectors.get(`${role} ${layer}`);
-    assert(at !== undefined, `vector ${role} of layer ${layer} is placed`);
-    kernels.setVector(layer, i, at);
+    assert(at !== undefined || !NEEDED.includes(role), `vector ${role} of layer ${layer} is placed`);
+    kernels.setVector(layer, i, at ?? 0);
   });
 }

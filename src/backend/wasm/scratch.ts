@@ -2,15 +2,15 @@
  * Lays out what a session needs beside its weights and writes the plan that the kernels read: where activations go, how much
  * is private to a thread.
  */
+import type { TensorRole } from '../session.ts';
 import { LIMIT_BYTES, outOfMemory } from './arena.ts';
-import { unitBytes } from './layout.ts';
+import { MAX_BATCH, unitBytes } from './layout.ts';
 import type { PackedModel } from './packed-model.ts';
 import { PAGE_POSITIONS } from './pages.ts';
-import { writeRecords } from './records.ts';
+import { rotationOffset, writeRecords } from './records.ts';
 
-/** Prefill blocks of 128 beat 64 and 32; more rows would only take memory. */
-export const MAX_BATCH = 128;
 const TILE_POSITIONS = 256;
+const POST_NORMS: readonly TensorRole[] = ['post-attention-norm', 'post-ffn-norm'];
 
 /** Where the step's inputs lie. */
 export interface StepMemory {
@@ -49,6 +49,14 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
     1,
     maxTiles,
   );
+  const { scales } = shape;
+  kernels.setArithmetic(
+    shape.activation === 'gelu' ? 1 : 0,
+    scales.embedding,
+    scales.attention,
+    scales.residual,
+    scales.logits,
+  );
   writeRecords(model);
   setForms(model);
   const queryWidth = shape.headCount * shape.headSize;
@@ -57,6 +65,8 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
   const counters = kernels.phaseCount(MAX_BATCH);
   const floats = (rows: number, width: number): number => arena.allocate(rows * width * 4);
   const x = floats(MAX_BATCH, shape.hiddenSize);
+  const hasPostNorms = plan.tensors.some(({ role }) => POST_NORMS.includes(role));
+  const branch = hasPostNorms ? floats(MAX_BATCH, shape.hiddenSize) : 0;
   const qkv = floats(MAX_BATCH, qkvWidth);
   const attended = floats(MAX_BATCH, queryWidth);
   const inner = floats(MAX_BATCH, shape.ffnSize);
@@ -66,6 +76,7 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
   const centres = floats(shape.layerCount * shape.kvHeadCount, shape.headSize);
   kernels.setBuffers(
     x,
+    branch,
     qkv,
     attended,
     inner,
@@ -82,7 +93,7 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
   kernels.useWideDot(kernels.probeWideDot());
   return {
     ids: arena.allocate(MAX_BATCH * 4),
-    rotation: floats(MAX_BATCH, shape.headSize),
+    rotation: arena.allocate(rotationOffset(shape, shape.ropes.length)),
     pages: arena.allocate(Math.ceil(context / PAGE_POSITIONS) * 4),
     wanted: arena.allocate(MAX_BATCH * 4),
     centres,

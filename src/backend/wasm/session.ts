@@ -8,12 +8,15 @@ import { createSamplerScratch, pickToken } from '../sampler.ts';
 import type { KvCache, Pick, PickRequest, Session, SessionInfo } from '../session.ts';
 import { WasmCache, snapshotFormat } from './cache.ts';
 import { calibrationIds, centreKeys, checksum } from './centre-keys.ts';
-import { unitBytes } from './layout.ts';
+import { MAX_BATCH, unitBytes } from './layout.ts';
 import { PagePool } from './pages.ts';
-import { ropeFrequencies, writeRotation } from './rotation.ts';
-import { MAX_BATCH, contextOf, layOutScratch } from './scratch.ts';
+import { rotationOffset } from './records.ts';
+import { rotationOf, writeRotation } from './rotation.ts';
+import type { Rotation } from './rotation.ts';
+import { contextOf, layOutScratch } from './scratch.ts';
 import type { StepMemory } from './scratch.ts';
 import type { PackedModel } from './packed-model.ts';
+import { smoothKeys } from './smooth-keys.ts';
 import { startKernelThreads } from './threads.ts';
 import { ThreadGovernor } from './thread-governor.ts';
 import { chooseThreads } from './tune.ts';
@@ -42,6 +45,19 @@ function threadLimit({ options, shared }: PackedModel): number {
   return Math.max(1, Math.min(options.threads === 'auto' ? cores : options.threads, 16));
 }
 
+function rotationsOf(model: PackedModel): Rotation[] {
+  const { plan, vectors, arena } = model;
+  const { ropes } = plan.shape;
+  return ropes.map((rope) => {
+    const factors = (role: string): Float32Array | undefined => {
+      const at = vectors.get(`${role} -1`);
+      return at === undefined ? undefined : arena.floats(at, rope.size / 2);
+    };
+    const [plain, long, short] = ['rope-factors', 'rope-factors-long', 'rope-factors-short'].map(factors);
+    return rotationOf(rope, { plain, long, short }, contextOf(model));
+  });
+}
+
 export class WasmSession implements Session {
   readonly #model: PackedModel;
   readonly #step: StepMemory;
@@ -52,7 +68,8 @@ export class WasmSession implements Session {
   /** Of one row of logits, padded to 16 outputs. */
   readonly #logitStride: number;
   readonly #sampler = createSamplerScratch();
-  readonly #frequencies: Float64Array;
+  /** Of the shape's ropes. */
+  readonly #rotations: readonly Rotation[];
   #logits: { at: number; rows: number };
   #threads = 1;
   #governor = new ThreadGovernor(1);
@@ -66,11 +83,7 @@ export class WasmSession implements Session {
     this.#workers = workers;
     this.#context = contextOf(model);
     const { shape } = model.plan;
-    const factors = model.vectors.get('rope-factors -1');
-    this.#frequencies = ropeFrequencies(
-      shape,
-      factors === undefined ? undefined : model.arena.floats(factors, shape.ropes[0]!.size / 2),
-    );
+    this.#rotations = rotationsOf(model);
     this.#logitStride = Math.ceil(shape.vocabSize / 16) * 64;
     this.#logits = { at: model.arena.allocate(FEW_WANTED * this.#logitStride), rows: FEW_WANTED };
     this.#scratchBytes = model.arena.usedBytes - model.weightBytes;
@@ -108,13 +121,22 @@ export class WasmSession implements Session {
     );
   }
 
-  /** Finds the key centres and what tells this model's snapshots from others'; before any cache is made. */
+  /** Finds how int8 keys are stored and what tells this model's snapshots from others'; before any cache is made. */
   prepare(): void {
     const { plan, options, arena, vectors } = this.#model;
     const { shape } = plan;
-    if (options.kv === 'q8') this.#centreKeys();
+    if (options.kv === 'q8') {
+      smoothKeys(this.#model, this.#rotations);
+      this.#centreKeys();
+    }
     let sum = checksum(arena.ints(this.#step.centres, shape.layerCount * shape.kvHeadCount * shape.headSize));
-    for (const at of vectors.values()) sum = checksum(arena.ints(at, shape.ropes[0]!.size / 2), sum);
+    for (const { role, layer, byteLength } of plan.tensors) {
+      const at = vectors.get(`${role} ${layer}`);
+      if (at !== undefined) sum = checksum(arena.ints(at, byteLength / 4), sum);
+    }
+    for (const { frequencies, magnitude } of this.#rotations) {
+      sum = checksum(new Int32Array(Float64Array.of(...frequencies, magnitude).buffer), sum);
+    }
     this.#checksum = sum;
   }
 
@@ -125,7 +147,7 @@ export class WasmSession implements Session {
     this.run(ids, cache, []);
     centreKeys(
       plan.shape,
-      this.#frequencies,
+      this.#rotations,
       arena,
       cache.pageAt(0),
       ids.length,
@@ -189,11 +211,10 @@ export class WasmSession implements Session {
       assert(row >= 0 && row < ids.length, `row ${row} of ${ids.length}`);
       wanted[i] = row;
     });
-    writeRotation(
-      this.#frequencies,
-      cache.length,
-      arena.floats(this.#step.rotation, ids.length * shape.headSize),
-    );
+    this.#rotations.forEach((rotation, i) => {
+      const at = this.#step.rotation + rotationOffset(shape, i);
+      writeRotation(rotation, cache.length, arena.floats(at, ids.length * 2 * rotation.frequencies.length));
+    });
     kernels.setStep(
       ids.length,
       cache.length,

@@ -176,14 +176,14 @@ describe('what the kernels cannot run is refused before a byte is taken', () => 
       'head size is 16',
     ],
     [
-      { headSize: 160, ropes: [{ base: 10_000, size: 160, pairs: 'neighbours', scaling: { kind: 'none' } }] },
-      'head size is 160',
+      { headSize: 288, ropes: [{ base: 10_000, size: 288, pairs: 'neighbours', scaling: { kind: 'none' } }] },
+      'head size is 288',
     ],
     [{ headCount: 3, kvHeadCount: 2 }, '3 heads cannot share 2'],
-    [{ ropes: [{ base: 10_000, size: 32, pairs: 'halves', scaling: { kind: 'none' } }] }, 'halves'],
+    [{ ropes: [{ base: 10_000, size: 12, pairs: 'halves', scaling: { kind: 'none' } }] }, 'rotates 12 of 32'],
     [
-      { ropes: [{ base: 10_000, size: 16, pairs: 'neighbours', scaling: { kind: 'none' } }] },
-      'rotates 16 of 32',
+      { ropes: [{ base: 10_000, size: 64, pairs: 'neighbours', scaling: { kind: 'none' } }] },
+      'rotates 64 of 32',
     ],
     [{ layerCount: 5000 }, '5000 layers'],
   ] as const)('a shape: %o', async (change, message) => {

@@ -4,58 +4,54 @@
  */
 import { attendTile, prepareQueries } from './attention';
 import { attendTileF32 } from './attention-f32';
-import { plan, step } from './plan';
-import { rotate, writeKeyValue } from './rotate';
-import { TILE, combine } from './softmax';
+import { layer, plan, step } from './plan';
+import { prepareHead, smoothingOf, writeKeyValue } from './rotate';
+import { TILE, combine, firstTileOf } from './softmax';
 import { claim } from './sync';
 import { attentionScratch, headBuffer, partialBytes, privatePartials, rowBuffer } from './workspace';
 
-// @ts-ignore: decorator
-@inline function rotationOf(row: i32): usize {
-  return step().rotation + ((<usize>row * <usize>plan().headSize) << 2);
-}
-
 /** Attention of a single row: tasks are (tile, kv head); the one with the last tile stores the row's key and value first. */
 export function attendRow(layerIndex: i32, thread: i32, phase: i32): void {
-  const p = plan();
-  const size = p.headSize, headBytes = <usize>size << 2;
+  const p = plan(), l = layer(layerIndex);
+  const headBytes = <usize>p.headSize << 2;
   const position = step().position;
-  const tiles = position / TILE + 1;
+  const firstTile = firstTileOf(l.window, position), lastTile = position / TILE;
   const perKv = p.heads / p.kvHeads;
   const buffer = headBuffer(thread);
   const keys = p.qkv + <usize>p.heads * headBytes;
   let taken = 0;
-  const tasks = tiles * p.kvHeads;
+  const tasks = (lastTile - firstTile + 1) * p.kvHeads;
   for (let t = claim(phase, tasks, thread, p.threads, taken); t >= 0; t = claim(phase, tasks, thread, p.threads, ++taken)) {
-    const kvHead = t % p.kvHeads, tile = t / p.kvHeads;
+    const kvHead = t % p.kvHeads, tile = firstTile + t / p.kvHeads;
     memory.copy(buffer, p.qkv + <usize>(kvHead * perKv) * headBytes, <usize>perKv * headBytes);
-    for (let h = 0; h < perKv; h++) rotate(buffer + <usize>h * headBytes, size, rotationOf(0));
-    if (tile == tiles - 1) {
+    const smoothing = smoothingOf(l.querySmoothing, kvHead);
+    for (let h = 0; h < perKv; h++) prepareHead(buffer + <usize>h * headBytes, l, 0, l.queryNorm, smoothing);
+    if (tile == lastTile) {
       const key = buffer + <usize>perKv * headBytes;
       memory.copy(key, keys + <usize>kvHead * headBytes, headBytes);
-      rotate(key, size, rotationOf(0));
+      prepareHead(key, l, 0, l.keyNorm, smoothingOf(l.keySmoothing, kvHead));
       writeKeyValue(layerIndex, kvHead, position, key, keys + <usize>(p.kvHeads + kvHead) * headBytes);
     }
     for (let h = 0; h < perKv; h++) {
       if (p.kvInt8) prepareQueries(buffer + <usize>h * headBytes, 0, 1, attentionScratch(thread));
       const partial = p.partials + <usize>((kvHead * perKv + h) * p.maxTiles + tile) * partialBytes();
-      attendHead(layerIndex, kvHead, buffer + <usize>h * headBytes, 0, 1, position, tile, thread, partial, 0);
+      attendHead(layerIndex, kvHead, buffer + <usize>h * headBytes, 0, 1, position, l.window, tile, thread, partial, 0);
     }
   }
 }
 
 // @ts-ignore: decorator
 @inline function attendHead(
-  layerIndex: i32, kvHead: i32, query: usize, rowBytes: usize, rows: i32, first: i32, tile: i32, thread: i32,
+  layerIndex: i32, kvHead: i32, query: usize, rowBytes: usize, rows: i32, first: i32, window: i32, tile: i32, thread: i32,
   partial: usize, rowPartialBytes: usize,
 ): void {
   if (plan().kvInt8) {
-    attendTile(layerIndex, kvHead, rows, first, tile, attentionScratch(thread), partial, rowPartialBytes);
+    attendTile(layerIndex, kvHead, rows, first, window, tile, attentionScratch(thread), partial, rowPartialBytes);
   } else {
     for (let r = 0; r < rows; r++) {
-      if ((first + r) / TILE < tile) continue;
+      if ((first + r) / TILE < tile || firstTileOf(window, first + r) > tile) continue;
       attendTileF32(
-        layerIndex, kvHead, query + <usize>r * rowBytes, first + r, tile, attentionScratch(thread),
+        layerIndex, kvHead, query + <usize>r * rowBytes, first + r, window, tile, attentionScratch(thread),
         partial + <usize>r * rowPartialBytes,
       );
     }
@@ -64,15 +60,18 @@ export function attendRow(layerIndex: i32, thread: i32, phase: i32): void {
 
 /** Several rows: all keys and values are stored before any row attends. */
 export function storeRows(layerIndex: i32, rows: i32, thread: i32, phase: i32): void {
-  const p = plan();
-  const size = p.headSize, headBytes = <usize>size << 2;
+  const p = plan(), l = layer(layerIndex);
+  const headBytes = <usize>p.headSize << 2, perKv = p.heads / p.kvHeads;
   const rowBytes = <usize>(p.heads + 2 * p.kvHeads) * headBytes;
   let taken = 0;
   for (let r = claim(phase, rows, thread, p.threads, taken); r >= 0; r = claim(phase, rows, thread, p.threads, ++taken)) {
     const row = p.qkv + <usize>r * rowBytes;
-    for (let h = 0; h < p.heads + p.kvHeads; h++) rotate(row + <usize>h * headBytes, size, rotationOf(r));
+    for (let h = 0; h < p.heads; h++) {
+      prepareHead(row + <usize>h * headBytes, l, r, l.queryNorm, smoothingOf(l.querySmoothing, h / perKv));
+    }
     for (let h = 0; h < p.kvHeads; h++) {
       const key = row + <usize>(p.heads + h) * headBytes;
+      prepareHead(key, l, r, l.keyNorm, smoothingOf(l.keySmoothing, h));
       writeKeyValue(layerIndex, h, step().position + r, key, key + <usize>p.kvHeads * headBytes);
     }
   }
@@ -80,7 +79,7 @@ export function storeRows(layerIndex: i32, rows: i32, thread: i32, phase: i32): 
 
 /** Attention of several rows: tasks are (4 rows, head), the longest first. */
 export function attendRows(layerIndex: i32, rows: i32, thread: i32, phase: i32): void {
-  const p = plan();
+  const p = plan(), window = layer(layerIndex).window;
   const size = p.headSize, headBytes = <usize>size << 2;
   const rowBytes = <usize>(p.heads + 2 * p.kvHeads) * headBytes;
   const outBytes = <usize>p.heads * headBytes;
@@ -93,29 +92,34 @@ export function attendRows(layerIndex: i32, rows: i32, thread: i32, phase: i32):
     const count = min(4, rows - row), first = step().position + row;
     const query = p.qkv + <usize>row * rowBytes + <usize>head * headBytes;
     if (p.kvInt8) prepareQueries(query, rowBytes, count, attentionScratch(thread));
-    for (let tile = 0; tile <= (first + count - 1) / TILE; tile++) {
+    for (let tile = firstTileOf(window, first); tile <= (first + count - 1) / TILE; tile++) {
       attendHead(
-        layerIndex, head / (p.heads / p.kvHeads), query, rowBytes, count, first, tile, thread,
+        layerIndex, head / (p.heads / p.kvHeads), query, rowBytes, count, first, window, tile, thread,
         partials + <usize>tile * partialBytes(), rowPartials,
       );
     }
     for (let r = 0; r < count; r++) {
-      combine(
-        partials + <usize>r * rowPartials, (first + r) / TILE + 1, size,
+      combineTiles(
+        partials + <usize>r * rowPartials, window, first + r,
         p.attended + <usize>(row + r) * outBytes + <usize>head * headBytes,
       );
     }
   }
 }
 
+/** Merges the partials (one for each tile) of the row at `position`. */
+function combineTiles(partials: usize, window: i32, position: i32, out: usize): void {
+  const first = firstTileOf(window, position);
+  combine(partials + <usize>first * partialBytes(), position / TILE + 1 - first, plan().headSize, out);
+}
+
 /** The attended vector of a single row, from the partials of all its heads; every thread for itself. */
-export function combineRow(thread: i32): usize {
+export function combineRow(layerIndex: i32, thread: i32): usize {
   const p = plan();
-  const out = rowBuffer(thread);
+  const out = rowBuffer(thread), window = layer(layerIndex).window;
   for (let h = 0; h < p.heads; h++) {
-    combine(
-      p.partials + <usize>(h * p.maxTiles) * partialBytes(), step().position / TILE + 1, p.headSize,
-      out + (<usize>(h * p.headSize) << 2),
+    combineTiles(
+      p.partials + <usize>(h * p.maxTiles) * partialBytes(), window, step().position, out + (<usize>(h * p.headSize) << 2),
     );
   }
   return out;

@@ -5,18 +5,20 @@
  * The integer sums are exact, so one row alone and four rows together give the same bits.
  */
 import { queryBytes, quantizeQuery, scoreFour, scoreFourWide, scoreOne, scoreOneWide, wideDot } from './scores';
-import { LOG2E } from './simd';
-import { TILE, weightsOf } from './softmax';
+import { LOG2E, RELAXED } from './simd';
+import { TILE, lowest, weightsOf } from './softmax';
 import { plan } from './plan';
 import { unitOf } from './rotate';
 import { LISTS_BYTES, weigh } from './weigh';
 
 /** Scratch of an attention task, in bytes, for four rows. */
-const QUERY_BYTES: usize = 4 * 1088; // 4 rows of up to 128 dims: 32 quads and a tail
+const QUERY_BYTES: usize = 4 * 2112; // 4 rows of up to 256 dims: 64 quads and a tail
 const SCORES_BYTES: usize = 4 * 1024;
+/** Of a position, one digit of it if there are two. */
+const WEIGHT: usize = RELAXED ? 1 : 2;
 const WEIGHT_BYTES: usize = 4 * 512;
 const SCALE_BYTES: usize = 1024;
-const SUM_BYTES: usize = 2 * 128 * 4;
+const SUM_BYTES: usize = 2 * 256 * 4;
 export const ATTENTION_SCRATCH: usize = QUERY_BYTES + SCORES_BYTES + WEIGHT_BYTES + SCALE_BYTES + SUM_BYTES + LISTS_BYTES;
 
 /** Values x weights for one query of a tile, into its partial. `sums`: scratch i32 [2][headSize]. */
@@ -63,18 +65,38 @@ function scoreRows(
 /** Quantises the rotated queries of 1..4 rows (f32, `rowBytes` apart) into the scratch of an attention task. */
 export function prepareQueries(queries: usize, rowBytes: usize, rows: i32, scratch: usize): void {
   const size = plan().headSize;
-  const factor = LOG2E / <f32>Math.sqrt(<f64>size);
+  const factor = LOG2E * plan().attentionScale;
   for (let r = 0; r < rows; r++) {
     quantizeQuery(queries + <usize>r * rowBytes, size, factor, scratch + <usize>r * queryBytes(size));
   }
 }
 
 /**
+ * Weights of a row that sees nothing before `low` of its tile: the 8 positions there are masked, whose value scales are put
+ * back, since other rows may see them; weights between there and the bounds of a page become 0.
+ */
+function windowedWeights(scores: usize, low: i32, count: i32, scales: usize, partial: usize, weights: usize): f32 {
+  const begin = low & ~7, page = begin & ~63;
+  const at = scales + (<usize>begin << 2);
+  const a = v128.load(at), b = v128.load(at, 16);
+  for (let i = begin; i < low; i++) {
+    store<f32>(scores + (<usize>i << 2), -f32.MAX_VALUE);
+    store<f32>(scales + (<usize>i << 2), 0);
+  }
+  const unit = weightsOf(scores + (<usize>begin << 2), count - begin, at, partial, weights + <usize>begin * WEIGHT);
+  v128.store(at, a);
+  v128.store(at, b, 16);
+  memory.fill(weights + <usize>page * WEIGHT, 0, <usize>(begin - page) * WEIGHT);
+  if (RELAXED) memory.fill(weights + <usize>(TILE + page), 0, <usize>(begin - page));
+  return unit;
+}
+
+/**
  * Rows r = 0..rows-1 (1..4) of one head, at positions first + r, over tile `tile`, their queries prepared. Partials of row r
- * go to partials + r x partialBytes. Rows before the tile are left out.
+ * go to partials + r x partialBytes. Rows before the tile are left out, and those whose window lies behind it.
  */
 export function attendTile(
-  layerIndex: i32, kvHead: i32, rows: i32, first: i32, tile: i32, scratch: usize, partials: usize, partialBytes: usize,
+  layerIndex: i32, kvHead: i32, rows: i32, first: i32, window: i32, tile: i32, scratch: usize, partials: usize, partialBytes: usize,
 ): void {
   const p = plan();
   const size = p.headSize;
@@ -87,7 +109,7 @@ export function attendTile(
   const list = sums + SUM_BYTES;
   const start = tile * TILE;
   const longest = min(first + rows - start, TILE);
-  for (let i = 0; i < longest; i += 16) {
+  for (let i = lowest(window, first, tile) & ~15; i < longest; i += 16) {
     const unit = unitOf(start + i, layerIndex, kvHead);
     const slot = <usize>(i & 63);
     const keys = unit + slot * <usize>size, keyScales = unit + (<usize>size << 7) + (slot << 2);
@@ -102,7 +124,13 @@ export function attendTile(
     const partial = partials + <usize>r * partialBytes;
     const rowScores = scores + (<usize>r << 10);
     const rowWeights = weights + (<usize>r << 9);
-    const unit = weightsOf(rowScores, count, valueScales, partial, rowWeights);
-    values(rowWeights, unit, (count + 7) & ~7, start, layerIndex, kvHead, list, sums, partial);
+    const low = lowest(window, first + r, tile), page = low & ~63;
+    if (low >= TILE) continue;
+    const unit = low == 0
+      ? weightsOf(rowScores, count, valueScales, partial, rowWeights)
+      : windowedWeights(rowScores, low, count, valueScales, partial, rowWeights);
+    values(
+      rowWeights + <usize>page * WEIGHT, unit, ((count + 7) & ~7) - page, start + page, layerIndex, kvHead, list, sums, partial,
+    );
   }
 }

@@ -2,7 +2,9 @@
 import { forward } from './forward';
 import { nextStep, takesPart } from './sync';
 
-export { recordBytes, setBuffers, setRecords, setSegment, setShape, setStep, setThreads, setVector } from './plan';
+export {
+  recordBytes, setArithmetic, setAttention, setBuffers, setRecords, setSegment, setShape, setStep, setThreads, setVector,
+} from './plan';
 export { formOf, openBytes, packGroup } from './packs';
 export { beginStep, forward, phaseCount } from './forward';
 export { actBytes, scratchBytes, setForms } from './workspace';

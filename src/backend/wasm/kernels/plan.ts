@@ -22,6 +22,13 @@ export class Plan {
   kvInt8: i32;
   threads: i32;
   maxTiles: i32;
+  /** 1 the gate goes through gelu, 0 through SiLU. */
+  gelu: i32;
+  /** Factors: of embedding rows, of scores, of what a block adds to the stream, of logits. */
+  embeddingScale: f32;
+  attentionScale: f32;
+  residualScale: f32;
+  logitScale: f32;
 
   /** Where the forms of activations (packs.ts) lie in those of a group of 4 rows, and bytes of a group. 8 bits come first. */
   form14: i32;
@@ -34,6 +41,8 @@ export class Plan {
   records: usize;
   /** f32 [T][H]: the residual stream. */
   x: usize;
+  /** f32 [T][H]: what a block adds, where it has a norm of its own; else 0. */
+  branch: usize;
   /** f32 [T][Q + 2V]. */
   qkv: usize;
   /** f32 [T][Q]. */
@@ -66,13 +75,32 @@ export class Segment {
   groups: i32;
   /** f32 [groups][16] where the kind meets 14-bit activations: what their offset of 8192 adds. */
   offsets: usize;
+  /** f32 [groups][16], added to the outputs; 0 if there is none. */
+  bias: usize;
 }
 
-/** The vectors of a record, f32. In the record of what is outside the layers, the first is the final norm. */
+/** A record without its segments. Vectors are f32 and 0 where the model has none. Outside the layers, the first is the final norm. */
 @unmanaged
 export class Layer {
   attentionNorm: usize;
   ffnNorm: usize;
+  /** [headSize]: of each head by itself, before the rotation. */
+  queryNorm: usize;
+  keyNorm: usize;
+  /** Of what a block adds to the stream. */
+  postAttentionNorm: usize;
+  postFfnNorm: usize;
+  /** [kvHeads][headSize]: int8 keys are multiplied by the one, their queries by the other, its inverse. */
+  keySmoothing: usize;
+  querySmoothing: usize;
+  /** A row sees itself and the `window - 1` positions before it; 0 is all of them. */
+  window: i32;
+  /** Rotated dimensions of a head; 0 is none. */
+  ropeSize: i32;
+  /** 1 dims i and i + ropeSize / 2 are a pair, 0 neighbours are. */
+  ropeHalves: i32;
+  /** Where the rotations of the layer's kind lie in those of the step, in bytes. */
+  rotation: i32;
 }
 
 /** The segments of a layer, behind its vectors. Query, key and value run as one; gate and up alternate by groups. */
@@ -97,7 +125,7 @@ export class Step {
   position: i32;
   /** i32 [rows] token ids. */
   ids: usize;
-  /** f32 [rows][headSize / 2][2]: cosine and sine of each pair. */
+  /** For each kind of rotary positions f32 [rows][ropeSize]: cosine and sine of each pair, or all cosines and then all sines. */
   rotation: usize;
   /** usize per 64 positions: the pages of the cache. */
   pages: usize;
@@ -155,16 +183,28 @@ export function setShape(
   p.maxTiles = maxTiles;
 }
 
+export function setArithmetic(
+  gelu: i32, embeddingScale: f32, attentionScale: f32, residualScale: f32, logitScale: f32,
+): void {
+  const p = plan();
+  p.gelu = gelu;
+  p.embeddingScale = embeddingScale;
+  p.attentionScale = attentionScale;
+  p.residualScale = residualScale;
+  p.logitScale = logitScale;
+}
+
 export function setThreads(threads: i32): void {
   plan().threads = threads;
 }
 
 export function setBuffers(
-  x: usize, qkv: usize, attended: usize, inner: usize, shared: usize, partials: usize, scratch: usize, scratchBytes: i32,
+  x: usize, branch: usize, qkv: usize, attended: usize, inner: usize, shared: usize, partials: usize, scratch: usize, scratchBytes: i32,
   counters: usize, counterCount: i32, unitBytes: i32, centres: usize,
 ): void {
   const p = plan();
   p.x = x;
+  p.branch = branch;
   p.qkv = qkv;
   p.attended = attended;
   p.inner = inner;
@@ -189,7 +229,7 @@ export function setRecords(records: usize): void {
 }
 
 export function setSegment(
-  index: i32, which: i32, at: usize, kind: i32, stride: i32, groups: i32, offsets: usize,
+  index: i32, which: i32, at: usize, kind: i32, stride: i32, groups: i32, offsets: usize, bias: usize,
 ): void {
   const s = segment(index, which);
   s.at = at;
@@ -197,11 +237,20 @@ export function setSegment(
   s.stride = stride;
   s.groups = groups;
   s.offsets = offsets;
+  s.bias = bias;
 }
 
 /** Vector `which` of a record, by the order of `Layer`. */
 export function setVector(index: i32, which: i32, at: usize): void {
   store<usize>(changetype<usize>(layer(index)) + (<usize>which << 2), at);
+}
+
+export function setAttention(index: i32, window: i32, ropeSize: i32, ropeHalves: i32, rotation: i32): void {
+  const l = layer(index);
+  l.window = window;
+  l.ropeSize = ropeSize;
+  l.ropeHalves = ropeHalves;
+  l.rotation = rotation;
 }
 
 export function setStep(

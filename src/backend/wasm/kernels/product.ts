@@ -7,14 +7,15 @@
 import { Segment, following, plan } from './plan';
 import { EIGHT, FLOATS, FOURTEEN, formOf, multiplyRow, multiplyRows, openGroup } from './packs';
 import { chooseRefined, quantize14, quantize8, rmsNorm, spread } from './quantize';
-import { halfBias, madd, silu4 } from './simd';
+import { gelu4, halfBias, madd, silu4 } from './simd';
 import { barrier, claim, firstTile } from './sync';
 import { openBuffer, privateGroup, rowBuffer, tileOut } from './workspace';
 
-/** What happens to a product: it replaces the output, is added to it, or multiplies the output's SiLU. */
+/** What happens to a product, scaled: it replaces the output, is added to it, or multiplies what the output's gate lets through. */
 export const STORE: i32 = 0;
 export const ADD: i32 = 1;
-const GATED: i32 = 2;
+const SILU: i32 = 2;
+const GELU: i32 = 3;
 
 /** The forms of activations that `count` segments from `first` on meet. */
 export function formsOf(first: Segment, count: i32): i32 {
@@ -80,52 +81,71 @@ export function prepareListed(x: usize, list: usize, weight: usize, length: i32,
 }
 
 /** Applies products of 16 outputs of `rows` rows, which still lack 2^56, to output rows `stride` bytes apart. */
-function emit(from: usize, rows: i32, out: usize, stride: usize, mode: i32): void {
-  const bias = halfBias();
+function emit(from: usize, rows: i32, out: usize, stride: usize, mode: i32, scale: f32): void {
+  const factor = f32x4.mul(halfBias(), f32x4.splat(scale));
   const end = from + (<usize>rows << 6);
   if (mode == STORE) {
     for (; from < end; from += 64, out += stride) {
-      v128.store(out, f32x4.mul(v128.load(from, 0), bias), 0);
-      v128.store(out, f32x4.mul(v128.load(from, 16), bias), 16);
-      v128.store(out, f32x4.mul(v128.load(from, 32), bias), 32);
-      v128.store(out, f32x4.mul(v128.load(from, 48), bias), 48);
+      v128.store(out, f32x4.mul(v128.load(from, 0), factor), 0);
+      v128.store(out, f32x4.mul(v128.load(from, 16), factor), 16);
+      v128.store(out, f32x4.mul(v128.load(from, 32), factor), 32);
+      v128.store(out, f32x4.mul(v128.load(from, 48), factor), 48);
     }
   } else if (mode == ADD) {
     for (; from < end; from += 64, out += stride) {
-      v128.store(out, madd(v128.load(from, 0), bias, v128.load(out, 0)), 0);
-      v128.store(out, madd(v128.load(from, 16), bias, v128.load(out, 16)), 16);
-      v128.store(out, madd(v128.load(from, 32), bias, v128.load(out, 32)), 32);
-      v128.store(out, madd(v128.load(from, 48), bias, v128.load(out, 48)), 48);
+      v128.store(out, madd(v128.load(from, 0), factor, v128.load(out, 0)), 0);
+      v128.store(out, madd(v128.load(from, 16), factor, v128.load(out, 16)), 16);
+      v128.store(out, madd(v128.load(from, 32), factor, v128.load(out, 32)), 32);
+      v128.store(out, madd(v128.load(from, 48), factor, v128.load(out, 48)), 48);
+    }
+  } else if (mode == SILU) {
+    for (; from < end; from += 64, out += stride) {
+      v128.store(out, f32x4.mul(silu4(v128.load(out, 0)), f32x4.mul(v128.load(from, 0), factor)), 0);
+      v128.store(out, f32x4.mul(silu4(v128.load(out, 16)), f32x4.mul(v128.load(from, 16), factor)), 16);
+      v128.store(out, f32x4.mul(silu4(v128.load(out, 32)), f32x4.mul(v128.load(from, 32), factor)), 32);
+      v128.store(out, f32x4.mul(silu4(v128.load(out, 48)), f32x4.mul(v128.load(from, 48), factor)), 48);
     }
   } else {
     for (; from < end; from += 64, out += stride) {
-      v128.store(out, f32x4.mul(silu4(v128.load(out, 0)), f32x4.mul(v128.load(from, 0), bias)), 0);
-      v128.store(out, f32x4.mul(silu4(v128.load(out, 16)), f32x4.mul(v128.load(from, 16), bias)), 16);
-      v128.store(out, f32x4.mul(silu4(v128.load(out, 32)), f32x4.mul(v128.load(from, 32), bias)), 32);
-      v128.store(out, f32x4.mul(silu4(v128.load(out, 48)), f32x4.mul(v128.load(from, 48), bias)), 48);
+      v128.store(out, f32x4.mul(gelu4(v128.load(out, 0)), f32x4.mul(v128.load(from, 0), factor)), 0);
+      v128.store(out, f32x4.mul(gelu4(v128.load(out, 16)), f32x4.mul(v128.load(from, 16), factor)), 16);
+      v128.store(out, f32x4.mul(gelu4(v128.load(out, 32)), f32x4.mul(v128.load(from, 32), factor)), 32);
+      v128.store(out, f32x4.mul(gelu4(v128.load(out, 48)), f32x4.mul(v128.load(from, 48), factor)), 48);
     }
+  }
+}
+
+/** Adds a bias to 16 outputs of `rows` rows that were just emitted. */
+function addBias(bias: usize, rows: i32, out: usize, stride: usize): void {
+  for (let r = 0; r < rows; r++, out += stride) {
+    v128.store(out, f32x4.add(v128.load(out, 0), v128.load(bias, 0)), 0);
+    v128.store(out, f32x4.add(v128.load(out, 16), v128.load(bias, 16)), 16);
+    v128.store(out, f32x4.add(v128.load(out, 32), v128.load(bias, 32)), 32);
+    v128.store(out, f32x4.add(v128.load(out, 48), v128.load(bias, 48)), 48);
   }
 }
 
 /** Outputs of group `g` of a segment for all rows. `out`: first row's first output; rows are `stride` bytes apart. */
 function groupProduct(
-  s: Segment, g: i32, columns: i32, rows: i32, act: usize, out: usize, stride: usize, mode: i32, thread: i32,
+  s: Segment, g: i32, columns: i32, rows: i32, act: usize, out: usize, stride: usize, mode: i32, scale: f32, thread: i32,
 ): void {
   const kind = s.kind, group = s.at + <usize>(g * s.stride), offsets = s.offsets + (<usize>g << 6);
   const from = tileOut(thread);
   if (rows == 1) {
     multiplyRow(kind, group, columns, act, offsets, from);
-    emit(from, 1, out, stride, mode);
-    return;
+    emit(from, 1, out, stride, mode, scale);
+  } else {
+    const open = openBuffer(thread), actBytes = <usize>plan().actBytes;
+    openGroup(kind, group, columns, open);
+    let at = out;
+    for (let first = 0; first < rows; first += 4) {
+      multiplyRows(kind, group, open, columns, act, offsets, from);
+      emit(from, min(4, rows - first), at, stride, mode, scale);
+      at += stride << 2;
+      act += actBytes;
+    }
   }
-  const open = openBuffer(thread), actBytes = <usize>plan().actBytes;
-  openGroup(kind, group, columns, open);
-  for (let first = 0; first < rows; first += 4) {
-    multiplyRows(kind, group, open, columns, act, offsets, from);
-    emit(from, min(4, rows - first), out, stride, mode);
-    out += stride << 2;
-    act += actBytes;
-  }
+  if (s.bias) addBias(s.bias + (<usize>g << 6), rows, out, stride);
 }
 
 /** Groups per claim, so that a phase of a single row has a dozen tiles or more. */
@@ -144,7 +164,7 @@ export function groupsOf(first: Segment, count: i32): i32 {
 /** A phase: all groups of `count` segments, `tileGroups` at a time. Outputs of a segment follow those of the one before. */
 export function product(
   first: Segment, count: i32, tileGroups: i32, columns: i32,
-  rows: i32, act: usize, out: usize, stride: usize, mode: i32, thread: i32, phase: i32,
+  rows: i32, act: usize, out: usize, stride: usize, mode: i32, scale: f32, thread: i32, phase: i32,
 ): void {
   const threads = plan().threads;
   const groups = groupsOf(first, count);
@@ -154,7 +174,7 @@ export function product(
     for (let g = t * tileGroups; g < min(groups, (t + 1) * tileGroups); g++) {
       let s = first, index = g;
       for (; index >= s.groups; s = following(s)) index -= s.groups;
-      groupProduct(s, index, columns, rows, act, out + (<usize>g << 6), stride, mode, thread);
+      groupProduct(s, index, columns, rows, act, out + (<usize>g << 6), stride, mode, scale, thread);
     }
   }
 }
@@ -164,14 +184,29 @@ export function gatedProduct(
   gate: Segment, tileGroups: i32, columns: i32, rows: i32, act: usize, out: usize, stride: usize, thread: i32, phase: i32,
 ): void {
   const threads = plan().threads;
-  const up = following(gate), groups = gate.groups;
+  const up = following(gate), groups = gate.groups, mode = plan().gelu ? GELU : SILU;
   const tiles = (groups + tileGroups - 1) / tileGroups;
   let taken = 0;
   for (let t = claim(phase, tiles, thread, threads, taken); t >= 0; t = claim(phase, tiles, thread, threads, ++taken)) {
     for (let g = t * tileGroups; g < min(groups, (t + 1) * tileGroups); g++) {
       const at = out + (<usize>g << 6);
-      groupProduct(gate, g, columns, rows, act, at, stride, STORE, thread);
-      groupProduct(up, g, columns, rows, act, at, stride, GATED, thread);
+      groupProduct(gate, g, columns, rows, act, at, stride, STORE, 1, thread);
+      groupProduct(up, g, columns, rows, act, at, stride, mode, 1, thread);
+    }
+  }
+}
+
+/** A phase: what a block adds to the stream goes through a norm of its own, and is added. */
+export function addNormed(weight: usize, rows: i32, thread: i32, phase: i32): void {
+  const p = plan();
+  const bytes = <usize>p.hidden << 2, buffer = rowBuffer(thread);
+  const scale = f32x4.splat(p.residualScale);
+  let taken = 0;
+  for (let r = claim(phase, rows, thread, p.threads, taken); r >= 0; r = claim(phase, rows, thread, p.threads, ++taken)) {
+    const x = p.x + <usize>r * bytes;
+    rmsNorm(p.branch + <usize>r * bytes, weight, p.hidden, p.epsilon, buffer);
+    for (let i: usize = 0; i < bytes; i += 16) {
+      v128.store(x + i, madd(v128.load(buffer + i), scale, v128.load(x + i)));
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Rotary positions, and the write of a row's keys and values into its page.
+ * Queries and keys made ready: norm, rotary positions, smoothing; and the write of a row's keys and values into its page.
  *
  * A page holds 64 positions of all layers; a unit is one (layer, kv head) of it:
  *   int8: K [16 position quads][headSize/4 dim quads][4 positions][4 dims] bytes (k + 128), V [16 position quads][headSize][4 positions]
@@ -9,13 +9,15 @@
  *
  * int8 keys are stored less a centre that is fixed for the session: keys of all positions have a large part in common, and
  * taking it off moves all scores of a query by the same amount, which the softmax does not see, but lets the 8 bits hold
- * what differs.
+ * what differs. Where biases make some pairs of all keys large, those are divided by a factor that the queries are multiplied
+ * with (../key-smoothing.ts).
  */
+import { rmsNorm } from './quantize';
 import { maxLanes, rounded } from './simd';
-import { plan, step } from './plan';
+import { Layer, plan, step } from './plan';
 
 /** Rotates a head vector (neighbouring dims form a pair) in place. `rotation`: f32 [length / 2][2] cosine, sine. */
-export function rotate(x: usize, length: i32, rotation: usize): void {
+function rotateNeighbours(x: usize, length: i32, rotation: usize): void {
   const flip = i32x4(i32.MIN_VALUE, 0, i32.MIN_VALUE, 0);
   for (let i: usize = 0; i < <usize>length << 2; i += 16) {
     const v = v128.load(x + i), r = v128.load(rotation + i);
@@ -23,6 +25,38 @@ export function rotate(x: usize, length: i32, rotation: usize): void {
     const swapped = v128.shuffle<i32>(v, v, 1, 0, 3, 2);
     v128.store(x + i, f32x4.add(f32x4.mul(v, cosine), f32x4.mul(swapped, v128.xor(sine, flip))));
   }
+}
+
+/** The same for pairs of dims i and i + length / 2. `rotation`: f32 [2][length / 2], cosines and sines. */
+function rotateHalves(x: usize, length: i32, rotation: usize): void {
+  const half = <usize>length << 1;
+  for (let i: usize = 0; i < half; i += 16) {
+    const a = v128.load(x + i), b = v128.load(x + half + i);
+    const cosine = v128.load(rotation + i), sine = v128.load(rotation + half + i);
+    v128.store(x + i, f32x4.sub(f32x4.mul(a, cosine), f32x4.mul(b, sine)));
+    v128.store(x + half + i, f32x4.add(f32x4.mul(b, cosine), f32x4.mul(a, sine)));
+  }
+}
+
+/** A head of a query or key of row `row` of the step, in place: norm and smoothing (if not 0), and rotation. */
+export function prepareHead(x: usize, l: Layer, row: i32, norm: usize, smoothing: usize): void {
+  const size = plan().headSize;
+  if (norm) rmsNorm(x, norm, size, plan().epsilon, x);
+  if (l.ropeSize) {
+    const rotation = step().rotation + <usize>l.rotation + (<usize>(row * l.ropeSize) << 2);
+    if (l.ropeHalves) rotateHalves(x, l.ropeSize, rotation);
+    else rotateNeighbours(x, l.ropeSize, rotation);
+  }
+  if (smoothing == 0) return;
+  for (let i: usize = 0; i < <usize>size << 2; i += 16) {
+    v128.store(x + i, f32x4.mul(v128.load(x + i), v128.load(smoothing + i)));
+  }
+}
+
+/** The part of a smoothing that is a kv head's, 0 if there is none. */
+// @ts-ignore: decorator
+@inline export function smoothingOf(smoothing: usize, kvHead: i32): usize {
+  return smoothing ? smoothing + (<usize>(kvHead * plan().headSize) << 2) : 0;
 }
 
 /** Address of the unit of (layer, kv head) that holds `position`. */
@@ -73,7 +107,7 @@ function storeValue(x: usize, length: i32, out: usize): f32 {
   return scale;
 }
 
-/** Stores rotated key and value (f32 [headSize] each) of one position and kv head. The key is used up. */
+/** Stores a key made ready and a value (f32 [headSize] each) of one position and kv head. The key is used up. */
 export function writeKeyValue(layerIndex: i32, kvHead: i32, position: i32, key: usize, value: usize): void {
   const size = plan().headSize;
   const unit = unitOf(position, layerIndex, kvHead);

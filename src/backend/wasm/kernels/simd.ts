@@ -134,6 +134,9 @@ export function initConstants(): void {
   v128.store(at, i32x4.splat(0x8fffffff), 176);
   v128.store(at, f32x4.splat(-LOG2E), 192);
   v128.store(at, f32x4.splat(HALF_BIAS), 208);
+  // -2 sqrt(2 / pi) log2(e), and 0.044715 of it.
+  v128.store(at, f32x4.splat(-2.302208198), 224);
+  v128.store(at, f32x4.splat(-0.1029432397), 240);
   v128.store(at, i8x16.splat(0x1f), 416);
   v128.store(at, i8x16.splat(0x1c), 432);
   v128.store(at, i8x16.splat(0x03), 448);
@@ -235,6 +238,13 @@ export function initConstants(): void {
 // @ts-ignore: decorator
 @inline export function silu4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(constant(8), exp2(f32x4.pmin(f32x4.mul(x, constant(12)), constant(1)))));
+}
+
+/** Half of x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is x / (1 + e^-2u) where u is what the tanh takes. */
+// @ts-ignore: decorator
+@inline export function gelu4(x: v128): v128 {
+  const u = f32x4.mul(x, madd(f32x4.mul(x, x), constant(15), constant(14)));
+  return f32x4.div(x, f32x4.add(constant(8), exp2(f32x4.pmin(u, constant(1)))));
 }
 
 /** x times `factor`, rounded to the nearest integer (ties to even), below 2^22 in magnitude. */

@@ -10,6 +10,18 @@ import { RELAXED, exp2, leastExponent, lowDigit, madd, magic, maxLanes, power, r
 
 export const TILE: i32 = 256;
 
+/** The first position of tile `tile` that the row at `position` sees, counted from the tile's first; TILE if it sees none. */
+// @ts-ignore: decorator
+@inline export function lowest(window: i32, position: i32, tile: i32): i32 {
+  return window == 0 ? 0 : min(TILE, max(0, position + 1 - window - tile * TILE));
+}
+
+/** The first tile that the row at `position` sees. */
+// @ts-ignore: decorator
+@inline export function firstTileOf(window: i32, position: i32): i32 {
+  return window == 0 ? 0 : max(0, position + 1 - window) / TILE;
+}
+
 /**
  * Makes the scores (f32 [TILE]) ready for the loops below, which take 8 positions at a time: positions from `count` up to the
  * next multiple of 8, which is returned, get the least of all scores.
