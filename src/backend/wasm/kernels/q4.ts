@@ -4,14 +4,14 @@
  * Packed group: 16 rows of K columns, as K/32 blocks of 320 bytes:
  *   256 bytes  16 vectors (j = 0..3, g = 0..3): lane r of vector (j, g) is row 4g + r; its byte c holds column 4j + c in the
  *              low nibble and column 16 + 4j + c in the high one (a transposition of the file's bytes);
- *   32 + 32    f16 d and m of the 16 rows.
+ *   64 bytes   f16 d and m of the 16 rows, side by side.
  * As many bytes as in the file, in one stream.
  *
  * The arithmetic of an output is one chain in the order of the blocks: m x sum, then d x dot; the refined blocks follow
  * (quantize.ts). Both kernels do so, and a block that another row has refined adds a zero, so a row has the same bits alone
  * and among others.
  */
-import { QUAD, RELAXED, dotUnsigned, halfMask, halfSigned, halfToFloat, halfUnsigned, madd, nibbleMask, quadEven, quadOdd } from './simd';
+import { QUAD, RELAXED, dotUnsigned, halfFirst, halfSecond, halfToFloat, madd, nibbleMask, quadEven, quadOdd } from './simd';
 import { passBytes } from './quantize';
 
 export const BLOCK4: usize = 320;
@@ -36,8 +36,7 @@ export function packQ4(source: usize, rows: i32, blocks: i32, target: usize): i3
       store<i32>(to, load<i32>(from, 8), 64);
       store<i32>(to, load<i32>(from, 12), 128);
       store<i32>(to, load<i32>(from, 16), 192);
-      store<u16>(to - (<usize>r << 1), d, 256);
-      store<u16>(to - (<usize>r << 1), load<u16>(from, 2), 288);
+      store<i32>(to, load<i32>(from), 256);
       from += 20;
       to += BLOCK4;
     }
@@ -51,7 +50,7 @@ export function unpackRowQ4(matrix: usize, row: i32, length: i32, out: usize): v
   const r = <usize>(row & 15);
   let at = matrix + <usize>(row >> 4) * BLOCK4 * <usize>blocks;
   for (let b = 0; b < blocks; b++) {
-    const d = halfToFloat(load<u16>(at + (r << 1), 256)), m = halfToFloat(load<u16>(at + (r << 1), 288));
+    const d = halfToFloat(load<u16>(at + (r << 2), 256)), m = halfToFloat(load<u16>(at + (r << 2), 258));
     for (let c: usize = 0; c < 16; c++) {
       const byte = load<u8>(at + ((c >> 2) << 6) + (r << 2) + (c & 3));
       store<f32>(out + (c << 2), d * <f32>(byte & 15) + m);
@@ -77,19 +76,25 @@ export function unpackRowQ4(matrix: usize, row: i32, length: i32, out: usize): v
  * 16 outputs for one row. `act`: 8-bit form with lanes = 1. Result f32 [16] times 2^-56 at `out`.
  */
 export function rowQ4(matrix: usize, blocks: i32, act: usize, out: usize): void {
+  const zero = f32x4.splat(0);
+  v128.store(out, zero, 0);
+  v128.store(out, zero, 16);
+  v128.store(out, zero, 32);
+  v128.store(out, zero, 48);
+  const pass = passBytes(blocks << 5, 1), quads = <usize>(blocks << 3) * QUAD;
+  addBlocks(matrix, blocks, act, act + quads, out);
+  const refined = act + pass, list = refined + pass;
+  for (let at = list, end = list + (<usize>load<i32>(list) << 2); at < end; at += 4) {
+    const b = <usize>load<i32>(at, 4);
+    addBlocks(matrix + b * BLOCK4, 1, refined + (b << 3) * QUAD, refined + quads + (b << 3), out);
+  }
+}
+
+/** Adds `blocks` blocks, one behind the other, to f32 [16] at `out`. A loop that does nothing else keeps its pointers in registers. */
+function addBlocks(w: usize, blocks: i32, act: usize, scales: usize, out: usize): void {
   const mask = nibbleMask();
-  const first = act, pass = passBytes(blocks << 5, 1);
-  const list = first + 2 * pass;
-  const steps = blocks + load<i32>(list);
-  let w = matrix, scales = act + <usize>(blocks << 3) * QUAD;
-  let f0 = f32x4.splat(0), f1 = f0, f2 = f0, f3 = f0;
-  for (let n = 0; n < steps; n++) {
-    if (n >= blocks) {
-      const b = load<i32>(list + (<usize>(n - blocks) << 2), 4);
-      w = matrix + <usize>b * BLOCK4;
-      act = first + pass + (<usize>b << 3) * QUAD;
-      scales = first + pass + <usize>(blocks << 3) * QUAD + (<usize>b << 3);
-    }
+  let f0 = v128.load(out), f1 = v128.load(out, 16), f2 = v128.load(out, 32), f3 = v128.load(out, 48);
+  for (const end = w + <usize>blocks * BLOCK4; w < end; w += BLOCK4) {
     let i0 = i32x4.splat(0), i1 = i0, i2 = i0, i3 = i0;
     let le: v128, lo: v128, he: v128, ho: v128, v: v128;
 
@@ -120,20 +125,21 @@ export function rowQ4(matrix: usize, blocks: i32, act: usize, out: usize): void 
     v = v128.load(w, 208); i1 = dotUnsigned(dotUnsigned(i1, low(v, mask), le, lo), high(v, mask), he, ho);
     v = v128.load(w, 224); i2 = dotUnsigned(dotUnsigned(i2, low(v, mask), le, lo), high(v, mask), he, ho);
     v = v128.load(w, 240); i3 = dotUnsigned(dotUnsigned(i3, low(v, mask), le, lo), high(v, mask), he, ho);
-
     const scale = v128.load32_splat(scales), sum = v128.load32_splat(scales, 4);
-    const sign = halfMask();
-    f0 = madd(halfSigned(w + 288, sign), sum, f0);
-    f1 = madd(halfSigned(w + 296, sign), sum, f1);
-    f2 = madd(halfSigned(w + 304, sign), sum, f2);
-    f3 = madd(halfSigned(w + 312, sign), sum, f3);
-    f0 = madd(f32x4.mul(f32x4.convert_i32x4_s(i0), scale), halfUnsigned(w + 256), f0);
-    f1 = madd(f32x4.mul(f32x4.convert_i32x4_s(i1), scale), halfUnsigned(w + 264), f1);
-    f2 = madd(f32x4.mul(f32x4.convert_i32x4_s(i2), scale), halfUnsigned(w + 272), f2);
-    f3 = madd(f32x4.mul(f32x4.convert_i32x4_s(i3), scale), halfUnsigned(w + 280), f3);
+    v = v128.load(w, 256);
+    f0 = madd(halfSecond(v), sum, f0);
+    f0 = madd(f32x4.mul(f32x4.convert_i32x4_s(i0), scale), halfFirst(v), f0);
+    v = v128.load(w, 272);
+    f1 = madd(halfSecond(v), sum, f1);
+    f1 = madd(f32x4.mul(f32x4.convert_i32x4_s(i1), scale), halfFirst(v), f1);
+    v = v128.load(w, 288);
+    f2 = madd(halfSecond(v), sum, f2);
+    f2 = madd(f32x4.mul(f32x4.convert_i32x4_s(i2), scale), halfFirst(v), f2);
+    v = v128.load(w, 304);
+    f3 = madd(halfSecond(v), sum, f3);
+    f3 = madd(f32x4.mul(f32x4.convert_i32x4_s(i3), scale), halfFirst(v), f3);
     act += 8 * QUAD;
     scales += 8;
-    w += BLOCK4;
   }
   v128.store(out, f0, 0);
   v128.store(out, f1, 16);
@@ -143,7 +149,7 @@ export function rowQ4(matrix: usize, blocks: i32, act: usize, out: usize): void 
 
 /** Opens a packed group to bytes and f32 scales, K/32 blocks of OPEN4, to be used by many rows of activations. */
 export function openQ4(w: usize, blocks: i32, out: usize): void {
-  const mask = nibbleMask(), sign = halfMask();
+  const mask = nibbleMask();
   for (let b = 0; b < blocks; b++) {
     for (let i: usize = 0; i < 256; i += 16) {
       const v = v128.load(w + i);
@@ -151,8 +157,9 @@ export function openQ4(w: usize, blocks: i32, out: usize): void {
       v128.store(out + i, high(v, mask), 256);
     }
     for (let g: usize = 0; g < 4; g++) {
-      v128.store(out + (g << 4), halfUnsigned(w + 256 + (g << 3)), 512);
-      v128.store(out + (g << 4), halfSigned(w + 288 + (g << 3), sign), 576);
+      const v = v128.load(w + (g << 4), 256);
+      v128.store(out + (g << 4), halfFirst(v), 512);
+      v128.store(out + (g << 4), halfSecond(v), 576);
     }
     w += BLOCK4;
     out += OPEN4;

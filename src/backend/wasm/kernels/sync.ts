@@ -42,6 +42,16 @@ export function barrier(threads: i32, next: usize, bytes: usize): void {
   waitWhile(GENERATION_AT, SLEEPERS_AT, generation);
 }
 
+/** Reads one word of each cache line; `bytes` is a multiple of 512. */
+export function readThrough(at: usize, bytes: usize): void {
+  let seen: i32 = 0;
+  for (const end = at + bytes; at < end; at += 512) {
+    seen |= load<i32>(at) | load<i32>(at, 64) | load<i32>(at, 128) | load<i32>(at, 192)
+      | load<i32>(at, 256) | load<i32>(at, 320) | load<i32>(at, 384) | load<i32>(at, 448);
+  }
+  if (seen == 0) store<i32>(UNUSED_AT, seen);
+}
+
 /**
  * Spins, then sleeps. How long it is worth spinning is learned: a wait that ends within the limit doubles it, one that does
  * not (the other thread lost its core) divides it by eight, so that a busy machine gets its cores back at once. (A module's
