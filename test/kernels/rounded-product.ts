@@ -1,7 +1,7 @@
 /**
  * The products of the reference forward pass with the kernels' own rounding of activations (kernels/quantize.ts), so that what
- * is left between the two is the order of sums and the kernels' e^x. For 4-bit weights: blocks of 32 in 8 bits, and again what
- * that left over where a block's scale is above twice the row's root mean square. For 8-bit weights: the row in 14 bits.
+ * is left between the two is the order of sums and the kernels' e^x. For weights of up to 6 bits: blocks of 32 in 8 bits, and
+ * again what that left over where a block's scale is above twice the row's root mean square. For 8-bit ones: the row in 14.
  */
 import type { Matrix } from '../models/reference-forward.ts';
 import { multiply } from '../models/reference-forward.ts';
@@ -9,7 +9,7 @@ import { multiply } from '../models/reference-forward.ts';
 const f = Math.fround;
 
 export function roundedProduct(matrix: Matrix, x: Float32Array): Float32Array {
-  return multiply(matrix, matrix.type === 'Q4_1' ? in8Bits(x) : in14Bits(x));
+  return multiply(matrix, matrix.type === 'Q8_0' ? in14Bits(x) : in8Bits(x));
 }
 
 function in14Bits(x: Float32Array): Float32Array {
@@ -19,7 +19,7 @@ function in14Bits(x: Float32Array): Float32Array {
   return x.map((value) => roundToEven(f(value * inverse)) * scale);
 }
 
-function in8Bits(x: Float32Array): Float32Array {
+export function in8Bits(x: Float32Array): Float32Array {
   const blocks = Array.from({ length: x.length / 32 }, (_, i) => x.subarray(i * 32, i * 32 + 32));
   const scales = blocks.map((block) => f(largestOf(block) / 127));
   const meanSquare = scales.reduce((sum, scale) => sum + scale * scale, 0) / scales.length;

@@ -30,6 +30,11 @@ const PACKS: Partial<Record<TensorType, Pack>> = {
   Q5_K: { kind: 7, columns: 256, blockBytes: 2944, fileBlockBytes: 176 },
 };
 
+/** How matrices of a type are packed; undefined where no kernel takes them. */
+export function packOf(type: TensorType): Pack | undefined {
+  return PACKS[type];
+}
+
 /** The matrices in the order in which a step reads them. Query, key and value run as one, gate and up alternate by groups. */
 export const LAYER_MATRICES = [
   'query',
@@ -122,7 +127,7 @@ function vectorOf(tensor: TensorPlan): TensorPlan {
 
 function matrixOf(tensor: TensorPlan): Matrix {
   const { name, type, columns, rows } = tensor;
-  const pack = PACKS[type];
+  const pack = packOf(type);
   if (!pack) throw unsupported(`Tensor '${name}' is ${type}.`);
   if (columns % pack.columns !== 0) {
     throw unsupported(

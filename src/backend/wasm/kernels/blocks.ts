@@ -2,13 +2,12 @@
  * Q4_0, Q5_0 and Q5_1: blocks of 32 with an f16 scale. w = d x (q - 8), d x (q - 16), d x q + m; scales may be negative, as
  * those of Q4_0 and Q5_0 are for about half of all blocks.
  *
- * Packed group: 16 rows of K columns as K/32 blocks of quants (quants.ts), then f16 d of the 16 rows and, for Q5_1, f16 m: as
- * many bytes as in the file. `affine`: there is an m. Opened, each has an f32 minimum, so that one kernel serves many rows.
+ * Packed group: 16 rows of K columns as K/32 blocks of quants (quants.ts), then f16 scales (quants-scales.ts): as
+ * many bytes as in the file. `affine`: there is an m.
  */
-import { OPEN4 } from './q4';
-import { openQuants, quantAt, quantBytes, storeQuants } from './quants';
-import { AFFINE, CENTRED, blockBytes, minimum, multiplyOne } from './quants-row';
-import { halfMask, halfSigned, halfToFloat } from './simd';
+import { quantAt, storeQuants } from './quants';
+import { AFFINE, CENTRED, blockBytes, scaleAt } from './quants-scales';
+import { halfToFloat } from './simd';
 
 /** 0x10 in each byte whose bit of the 16 is set. */
 // @ts-ignore: decorator
@@ -21,16 +20,15 @@ import { halfMask, halfSigned, halfToFloat } from './simd';
 
 /** Packs `rows` (1..16) rows of `blocks` blocks each; missing rows become zero. Returns 0: any scale will do. */
 export function packBlocks(five: bool, affine: bool, source: usize, rows: i32, blocks: i32, target: usize): i32 {
-  const size = blockBytes(five, affine ? AFFINE : CENTRED), behind = quantBytes(five);
+  const scales = affine ? AFFINE : CENTRED, size = blockBytes(five, scales);
   const head: usize = affine ? 4 : 2, fileBytes = head + (five ? 20 : 16);
   memory.fill(target, 0, size * <usize>blocks);
   let from = source;
   for (let r: usize = 0; r < <usize>rows; r++) {
     let to = target;
     for (let b = 0; b < blocks; b++) {
-      const scale = to + behind + (r << 1);
-      store<u16>(scale, load<u16>(from));
-      if (affine) store<u16>(scale, load<u16>(from, 2), 32);
+      store<u16>(scaleAt(five, scales, to, r), load<u16>(from));
+      if (affine) store<u16>(scaleAt(five, scales, to, r), load<u16>(from, 2), 2);
       const pairs = v128.load(from + fileBytes - 16);
       let low = v128.and(pairs, i8x16.splat(15)), high = v128.and(i16x8.shr_u(pairs, 4), i8x16.splat(15));
       if (five) {
@@ -49,11 +47,11 @@ export function packBlocks(five: bool, affine: bool, source: usize, rows: i32, b
 
 /** Row `row` of a group as f32. */
 export function unpackBlocks(five: bool, affine: bool, group: usize, row: i32, blocks: i32, out: usize): void {
-  const size = blockBytes(five, affine ? AFFINE : CENTRED), r = <usize>row, behind = quantBytes(five) + (r << 1);
+  const scales = affine ? AFFINE : CENTRED, size = blockBytes(five, scales), r = <usize>row;
   const centre = affine ? 0 : five ? 16 : 8;
   for (let b = 0; b < blocks; b++) {
-    const d = halfToFloat(load<u16>(group + behind));
-    const m = affine ? halfToFloat(load<u16>(group + behind, 32)) : 0;
+    const at = scaleAt(five, scales, group, r);
+    const d = halfToFloat(load<u16>(at)), m = affine ? halfToFloat(load<u16>(at, 2)) : 0;
     for (let c: usize = 0; c < 32; c++) {
       const product = d * <f32>(quantAt(five, group, r, c) - centre);
       store<f32>(out + (c << 2), affine ? product + m : product);
@@ -61,40 +59,4 @@ export function unpackBlocks(five: bool, affine: bool, group: usize, row: i32, b
     group += size;
     out += 128;
   }
-}
-
-// @ts-ignore: decorator
-@inline function open(five: bool, scales: i32, group: usize, blocks: i32, out: usize): void {
-  const sign = halfMask();
-  for (let b = 0; b < blocks; b++) {
-    openQuants(five, group, out);
-    const at = group + quantBytes(five);
-    for (let g: usize = 0; g < 4; g++) {
-      const d = halfSigned(at + (g << 3), sign);
-      v128.store(out + (g << 4), d, 512);
-      v128.store(out + (g << 4), minimum(five, scales, at + (g << 3), d, sign), 576);
-    }
-    group += blockBytes(five, scales);
-    out += OPEN4;
-  }
-}
-
-/** Opens a group for `rowsQ4`. */
-export function openBlocks(five: bool, affine: bool, group: usize, blocks: i32, out: usize): void {
-  if (affine) open(true, AFFINE, group, blocks, out);
-  else if (five) open(true, CENTRED, group, blocks, out);
-  else open(false, CENTRED, group, blocks, out);
-}
-
-/** 16 outputs for one row, f32 [16] times 2^-56. */
-export function rowQ4_0(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyOne(false, CENTRED, group, blocks, act, out);
-}
-
-export function rowQ5_0(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyOne(true, CENTRED, group, blocks, act, out);
-}
-
-export function rowQ5_1(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyOne(true, AFFINE, group, blocks, act, out);
 }

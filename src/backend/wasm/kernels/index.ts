@@ -12,6 +12,10 @@ export { probeWideDot, useWideDot } from './scores';
 export { initConstants } from './simd';
 export { lastStep, stopThreads } from './sync';
 
+// For tests, which try each kind by itself.
+export { multiplyFew, multiplyRow, multiplyRows, openGroup, unpackRow } from './packs';
+export { chooseRefined, quantize8 } from './quantize';
+
 /** Body of thread 1 and up: runs every step after that of word `seen` until the host stops the threads. Blocks. */
 export function runThread(thread: i32, seen: i32): void {
   while (true) {

@@ -5,7 +5,7 @@
  * A phase runs one segment or several, one behind the other, of any kinds: activations are prepared in every form they meet.
  */
 import { Segment, following, plan } from './plan';
-import { EIGHT, FLOATS, FOURTEEN, formOf, multiplyRow, multiplyRows, openGroup } from './packs';
+import { EIGHT, FLOATS, FOURTEEN, fewRows, formOf, multiplyFew, multiplyRow, multiplyRows, openGroup } from './packs';
 import { chooseRefined, quantize14, quantize8, rmsNorm, spread } from './quantize';
 import { gelu4, halfBias, madd, silu4 } from './simd';
 import { barrier, claim, firstTile } from './sync';
@@ -135,12 +135,14 @@ function groupProduct(
     multiplyRow(kind, group, columns, act, offsets, from);
     emit(from, 1, out, stride, mode, scale);
   } else {
-    const open = openBuffer(thread), actBytes = <usize>plan().actBytes;
-    openGroup(kind, group, columns, open);
+    const open = openBuffer(thread), actBytes = <usize>plan().actBytes, few = rows <= fewRows(kind);
+    if (!few) openGroup(kind, group, columns, open);
     let at = out;
     for (let first = 0; first < rows; first += 4) {
-      multiplyRows(kind, group, open, columns, act, offsets, from);
-      emit(from, min(4, rows - first), at, stride, mode, scale);
+      const count = min(4, rows - first);
+      if (few) multiplyFew(kind, group, columns, count, act, from);
+      else multiplyRows(kind, group, open, columns, act, offsets, from);
+      emit(from, count, at, stride, mode, scale);
       at += stride << 2;
       act += actBytes;
     }

@@ -151,6 +151,10 @@ export function initConstants(): void {
   // -2 sqrt(2 / pi) log2(e), and 0.044715 of it.
   v128.store(at, f32x4.splat(-2.302208198), 224);
   v128.store(at, f32x4.splat(-0.1029432397), 240);
+  v128.store(at, i32x4.splat(0xff), 256);
+  v128.store(at, i32x4.splat(0xff00), 272);
+  v128.store(at, i32x4.splat(0xff0000), 288);
+  v128.store(at, i32x4.splat(0x7f000000), 304);
   v128.store(at, i32x4.splat(1 << 13), 384);
   v128.store(at, i32x4.splat(1 << 29), 400);
   v128.store(at, i8x16.splat(0x1f), 416);
@@ -185,6 +189,12 @@ export function initConstants(): void {
 // @ts-ignore: decorator
 @inline export function minusSixteen(): v128 {
   return constant(30);
+}
+
+/** Byte `n` of every i32 lane; of the highest, 7 bits. */
+// @ts-ignore: decorator
+@inline export function byteMask(n: usize): v128 {
+  return constant(16 + n);
 }
 
 /** 1 / HALF_BIAS in every lane. */

@@ -1,0 +1,102 @@
+/**
+ * The kernels of the types whose quants have 4 or 5 bits: one row (lanes = 1), two of four rows (lanes = 4), and opening a group
+ * for `rowsQ4`, which serves them all. Each is a function of its own, with its bits and form of scales built in.
+ *
+ * Results are f32 [rows][16] times 2^-56 at `out`.
+ */
+import { OPEN4, rowsQ4 } from './q4';
+import { openQuants } from './quants';
+import { multiplyTwo } from './quants-pair';
+import { multiplyOne } from './quants-row';
+import { AFFINE, CENTRED, SUPER, blockAt, due, minimumsOf, scalesOf, unitsAt } from './quants-scales';
+
+export function rowQ4_0(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyOne(false, CENTRED, group, blocks, act, out);
+}
+
+export function rowQ5_0(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyOne(true, CENTRED, group, blocks, act, out);
+}
+
+export function rowQ5_1(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyOne(true, AFFINE, group, blocks, act, out);
+}
+
+export function rowQ4_K(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyOne(false, SUPER, group, blocks, act, out);
+}
+
+export function rowQ5_K(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyOne(true, SUPER, group, blocks, act, out);
+}
+
+export function pairQ4_0(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
+  multiplyTwo(false, CENTRED, group, blocks, act, lane, out);
+}
+
+export function pairQ4_1(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
+  multiplyTwo(false, AFFINE, group, blocks, act, lane, out);
+}
+
+export function pairQ5_0(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
+  multiplyTwo(true, CENTRED, group, blocks, act, lane, out);
+}
+
+export function pairQ5_1(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
+  multiplyTwo(true, AFFINE, group, blocks, act, lane, out);
+}
+
+export function pairQ4_K(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
+  multiplyTwo(false, SUPER, group, blocks, act, lane, out);
+}
+
+export function pairQ5_K(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
+  multiplyTwo(true, SUPER, group, blocks, act, lane, out);
+}
+
+/** Bytes, f32 scales and minimums of a group, K/32 blocks of OPEN4. */
+// @ts-ignore: decorator
+@inline function open(five: bool, scales: i32, group: usize, blocks: i32, out: usize): void {
+  for (let b = 0; b < blocks; b++) {
+    const w = blockAt(five, scales, group, b), units = unitsAt(five, group, b);
+    openQuants(five, w, out);
+    openScales(five, scales, 0, w, units, out);
+    openScales(five, scales, 1, w, units, out);
+    openScales(five, scales, 2, w, units, out);
+    openScales(five, scales, 3, w, units, out);
+    out += OPEN4;
+  }
+}
+
+// @ts-ignore: decorator
+@inline function openScales(five: bool, scales: i32, g: i32, w: usize, units: usize, out: usize): void {
+  const d = scalesOf(five, scales, g, w, units), to = out + (<usize>g << 4);
+  v128.store(to, d, 512);
+  v128.store(to, minimumsOf(five, scales, g, w, units, d), 576);
+}
+
+export function openQ4_0(group: usize, blocks: i32, out: usize): void {
+  open(false, CENTRED, group, blocks, out);
+}
+
+export function openQ5_0(group: usize, blocks: i32, out: usize): void {
+  open(true, CENTRED, group, blocks, out);
+}
+
+export function openQ5_1(group: usize, blocks: i32, out: usize): void {
+  open(true, AFFINE, group, blocks, out);
+}
+
+export function openQ4_K(group: usize, blocks: i32, out: usize): void {
+  open(false, SUPER, group, blocks, out);
+}
+
+export function openQ5_K(group: usize, blocks: i32, out: usize): void {
+  open(true, SUPER, group, blocks, out);
+}
+
+/** Four rows with a group that was opened from super-blocks. */
+export function rowsSuper(opened: usize, blocks: i32, act: usize, out: usize): void {
+  rowsQ4(opened, blocks, act, out);
+  for (let end = out + 256; out < end; out += 16) v128.store(out, due(SUPER, v128.load(out)));
+}

@@ -1,0 +1,111 @@
+/**
+ * The kernels by themselves, without a session: packing, one row and four rows of activations against one group of 16 rows.
+ * Memory is laid out by hand, since these kernels know nothing of a model's plan.
+ */
+import { canShareMemory, compileKernels, instantiateKernels } from '../../src/backend/wasm/module.ts';
+import type { Kernels, Simd } from '../../src/backend/wasm/module.ts';
+
+/** What is exported for tests alone. Comments stand where they are defined. */
+interface TestKernels extends Kernels {
+  unpackRow(kind: number, group: number, row: number, columns: number, out: number): void;
+  openGroup(kind: number, group: number, columns: number, open: number): void;
+  multiplyRow(kind: number, group: number, columns: number, act: number, offsets: number, out: number): void;
+  multiplyRows(
+    kind: number,
+    group: number,
+    open: number,
+    columns: number,
+    act: number,
+    offsets: number,
+    out: number,
+  ): void;
+  multiplyFew(kind: number, group: number, columns: number, rows: number, act: number, out: number): void;
+  quantize8(x: number, length: number, out: number, lane: number, lanes: number): void;
+  chooseRefined(length: number, group: number, lanes: number, rows: number): void;
+}
+
+const MIB = 1 << 20;
+const [SOURCE, GROUP, OFFSETS, ACTIVATIONS, INPUT, OPEN, OUT] = [1, 2, 3, 4, 5, 6, 7].map(
+  (at) => at * MIB,
+) as [number, number, number, number, number, number, number];
+
+/** Products come times 2^-56 (kernels/packs.ts). */
+const DUE = 2 ** 56;
+
+export class BareKernels {
+  readonly #kernels: TestKernels;
+  readonly #memory: WebAssembly.Memory;
+
+  constructor(kernels: TestKernels, memory: WebAssembly.Memory) {
+    this.#kernels = kernels;
+    this.#memory = memory;
+    kernels.initConstants();
+  }
+
+  /** Packs `rows` rows of a file, over whatever lay there. Returns what the kernel says of the scales. */
+  pack(kind: number, file: Uint8Array, rows: number, columns: number): number {
+    new Uint8Array(this.#memory.buffer, GROUP, MIB).fill(0xa5);
+    new Uint8Array(this.#memory.buffer, SOURCE, file.length).set(file);
+    return this.#kernels.packGroup(kind, SOURCE, rows, columns, GROUP, OFFSETS);
+  }
+
+  /** The packed group, `byteLength` bytes, and whether nothing behind it was written. */
+  packed(byteLength: number): { bytes: Uint8Array; isWithinBounds: boolean } {
+    const behind = new Uint8Array(this.#memory.buffer, GROUP + byteLength, MIB - byteLength);
+    return {
+      bytes: new Uint8Array(this.#memory.buffer, GROUP, byteLength).slice(),
+      isWithinBounds: behind.every((byte) => byte === 0xa5),
+    };
+  }
+
+  unpack(kind: number, row: number, columns: number): Float32Array {
+    this.#kernels.unpackRow(kind, GROUP, row, columns, OUT);
+    return this.#floats(OUT, columns).slice();
+  }
+
+  /** 16 outputs of one row of activations, which meet the kind in 8 bits. */
+  multiplyOne(kind: number, x: Float32Array): Float32Array {
+    this.#prepare([x], 1);
+    this.#kernels.multiplyRow(kind, GROUP, x.length, ACTIVATIONS, OFFSETS, OUT);
+    return this.#floats(OUT, 16).map((value) => value * DUE);
+  }
+
+  /** 16 outputs of each of one to four rows, with the group as it is packed. */
+  multiplyFew(kind: number, rows: readonly Float32Array[]): Float32Array[] {
+    this.#prepare(rows, 4);
+    this.#kernels.multiplyFew(kind, GROUP, rows[0]!.length, rows.length, ACTIVATIONS, OUT);
+    return this.#outputs(rows.length);
+  }
+
+  /** 16 outputs of each of one to four rows, with the group opened. */
+  multiplyOpened(kind: number, rows: readonly Float32Array[]): Float32Array[] {
+    const columns = rows[0]!.length;
+    this.#prepare(rows, 4);
+    this.#kernels.openGroup(kind, GROUP, columns, OPEN);
+    this.#kernels.multiplyRows(kind, GROUP, OPEN, columns, ACTIVATIONS, OFFSETS, OUT);
+    return this.#outputs(rows.length);
+  }
+
+  #outputs(rows: number): Float32Array[] {
+    return Array.from({ length: rows }, (_, i) => this.#floats(OUT + 64 * i, 16).map((value) => value * DUE));
+  }
+
+  #prepare(rows: readonly Float32Array[], lanes: number): void {
+    rows.forEach((x, lane) => {
+      this.#floats(INPUT, x.length).set(x);
+      this.#kernels.quantize8(INPUT, x.length, ACTIVATIONS, lane, lanes);
+    });
+    this.#kernels.chooseRefined(rows[0]!.length, ACTIVATIONS, lanes, rows.length);
+  }
+
+  #floats(at: number, length: number): Float32Array {
+    return new Float32Array(this.#memory.buffer, at, length);
+  }
+}
+
+export async function bareKernels(simd: Simd): Promise<BareKernels> {
+  const shared = canShareMemory();
+  const memory = new WebAssembly.Memory({ initial: 8 * 16, maximum: 65536, shared });
+  const kernels = instantiateKernels(await compileKernels(simd, shared), memory);
+  return new BareKernels(kernels as TestKernels, memory);
+}
