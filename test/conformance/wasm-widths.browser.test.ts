@@ -6,6 +6,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { SessionOptions } from '../../src/backend/session.ts';
 import { partings, pickRow, rowsOf, sameBits, someIds } from '../kernels/feeding.ts';
 import { outlierGguf } from '../kernels/outlier-gguf.ts';
+import { ROPE, madeModel } from '../kernels/made-model.ts';
+import type { MadeModel } from '../kernels/made-model.ts';
 import { kernelRoom } from '../kernels/remote-session.ts';
 import { tinyGguf } from '../models/tiny-gguf.ts';
 
@@ -13,7 +15,7 @@ const LENGTH = 600;
 const WIDTHS = [...Array.from({ length: 16 }, (_, i) => i + 1), 31, 64, 128];
 
 const contextLength = 1024;
-const MODELS: Record<string, Uint8Array> = {
+const MODELS: Record<string, Uint8Array | MadeModel> = {
   'Q4_1 with outliers, Q8_0 embedding': outlierGguf({
     type: 'Q4_1',
     types: { embedding: 'Q8_0' },
@@ -31,6 +33,25 @@ const MODELS: Record<string, Uint8Array> = {
     kvHeads: 2,
     tied: false,
     contextLength,
+  }),
+  'windows, norms, biases, heads of 96 in halves, Q4_1 and Q8_0 side by side': madeModel({
+    shape: {
+      headSize: 96,
+      headCount: 4,
+      kvHeadCount: 2,
+      activation: 'gelu',
+      scales: { embedding: 3, attention: 0.1, residual: 0.7, logits: 1 },
+      ropes: [{ ...ROPE, size: 64, pairs: 'halves' }],
+      layers: [
+        { window: 100, rope: 0 },
+        { window: 0, rope: -1 },
+        { window: 257, rope: 0 },
+      ],
+      layerCount: 3,
+    },
+    with: ['query-bias', 'key-bias', 'query-norm', 'key-norm', 'post-attention-norm', 'post-ffn-norm'],
+    largeBiases: 5,
+    types: { key: 'Q4_1', gate: 'Q4_1' },
   }),
 };
 

@@ -13,6 +13,7 @@ import type {
 import type { WireFailure } from '../../src/rpc/protocol.ts';
 import { fromWire } from '../../src/rpc/wire.ts';
 import { ANSWER_AT, BYTES_READY, FAILED, WAITING } from './calls.ts';
+import type { MadeModel } from './made-model.ts';
 import type { Answer, CacheState, Call, QuickCall, SlowCall, Stepped } from './calls.ts';
 
 const SHARED_BYTES = 8 << 20;
@@ -21,7 +22,11 @@ const PATIENCE_MS = 20_000;
 /** A worker that opens one session after the other. */
 export interface KernelRoom {
   /** The last session must have been disposed of. */
-  open(bytes: Uint8Array, options?: Partial<SessionOptions>, wideDot?: boolean): Promise<RemoteSession>;
+  open(
+    model: Uint8Array | MadeModel,
+    options?: Partial<SessionOptions>,
+    wideDot?: boolean,
+  ): Promise<RemoteSession>;
   close(): void;
 }
 
@@ -29,9 +34,10 @@ export function kernelRoom(): KernelRoom {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   const line = new Line(worker);
   return {
-    async open(bytes, options = {}, wideDot = true) {
+    async open(model, options = {}, wideDot = true) {
       const whole = { threads: 1, simd: 'auto', kv: 'q8', contextLength: 4096, ...options } as const;
-      await line.slow({ method: 'open', bytes, options: whole, wideDot });
+      const parts = model instanceof Uint8Array ? { bytes: model } : model;
+      await line.slow({ method: 'open', ...parts, options: whole, wideDot });
       return new RemoteSession(line);
     },
     close: () => worker.terminate(),

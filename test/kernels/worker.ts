@@ -32,12 +32,13 @@ async function answer(call: SlowCall): Promise<Answer> {
   }
 }
 
-async function open({ bytes, options, wideDot }: Extract<SlowCall, { method: 'open' }>): Promise<null> {
+async function open({ bytes, plan, options, wideDot }: Extract<SlowCall, { method: 'open' }>): Promise<null> {
   caches.clear();
   WebAssembly.Instance = wideDot ? Instance : withoutWideDot();
-  const header = readGgufHeader(bytes);
-  const sink = await createWasmSink(planModel(header), options);
-  sink.write(header.dataOffset, bytes.subarray(header.dataOffset));
+  const whole = plan ?? planModel(readGgufHeader(bytes));
+  const sink = await createWasmSink(whole, options);
+  const start = whole.tensors[0]!.fileOffset;
+  sink.write(start, bytes.subarray(start));
   session = await sink.finish();
   return null;
 }

@@ -8,6 +8,8 @@
  */
 import type { ModelPlan, ModelShape, TensorPlan, TensorRole, TensorType } from '../../src/backend/session.ts';
 import { dequantise } from './quantise.ts';
+import { rotate } from './reference-rotation.ts';
+import type { RopeFactors } from './reference-rotation.ts';
 
 const f = Math.fround;
 
@@ -26,7 +28,8 @@ export type Product = (matrix: Matrix, x: Float32Array) => Float32Array;
 
 interface Layer {
   matrix: (role: TensorRole) => Matrix;
-  norm: (role: TensorRole) => Float32Array;
+  /** Undefined where the model has none. */
+  vector: (role: TensorRole) => Float32Array | undefined;
   /** One row of kvHeadCount * headSize per position so far. */
   keys: Float32Array[];
   values: Float32Array[];
@@ -47,7 +50,7 @@ interface Weights {
   embedding: Matrix;
   finalNorm: Float32Array;
   head: Matrix;
-  factors: Float32Array | undefined;
+  factors: RopeFactors;
   layers: Layer[];
 }
 
@@ -66,10 +69,14 @@ function loadWeights({ shape, tensors }: ModelPlan, fileBytes: Uint8Array): Weig
     embedding: get('embedding'),
     finalNorm: get('final-norm').values,
     head: get(shape.tiedHead ? 'embedding' : 'head'),
-    factors: loaded.get('rope-factors -1')?.values,
+    factors: {
+      plain: loaded.get('rope-factors -1')?.values,
+      long: loaded.get('rope-factors-long -1')?.values,
+      short: loaded.get('rope-factors-short -1')?.values,
+    },
     layers: Array.from({ length: shape.layerCount }, (_, layer) => ({
       matrix: (role) => get(role, layer),
-      norm: (role) => get(role, layer).values,
+      vector: (role) => loaded.get(`${role} ${layer}`)?.values,
       keys: [],
       values: [],
     })),
@@ -83,22 +90,63 @@ function forward(
   position: number,
   product: Product,
 ): Float32Array {
-  const { embedding, head, finalNorm, factors } = weights;
-  let x: Float32Array = embedding.values.slice(id * embedding.columns, (id + 1) * embedding.columns);
-  for (const layer of weights.layers) {
-    const normed = rmsNorm(x, layer.norm('attention-norm'), shape.normEpsilon);
-    const query = rotate(product(layer.matrix('query'), normed), shape, position, factors);
-    layer.keys.push(rotate(product(layer.matrix('key'), normed), shape, position, factors));
-    layer.values.push(product(layer.matrix('value'), normed));
-    x = add(x, product(layer.matrix('attention-output'), attend(query, layer, shape)));
+  const { embedding, head, finalNorm } = weights;
+  const { scales, normEpsilon } = shape;
+  const row = embedding.values.slice(id * embedding.columns, (id + 1) * embedding.columns);
+  let x = scaled(row, scales.embedding);
+  weights.layers.forEach((layer, index) => {
+    /** What a block adds to the stream. */
+    const branch = (out: Float32Array, norm: TensorRole): Float32Array =>
+      scaled(normed(out, layer.vector(norm), normEpsilon), scales.residual);
 
-    const inner = rmsNorm(x, layer.norm('ffn-norm'), shape.normEpsilon);
-    const gate = product(layer.matrix('gate'), inner);
-    const up = product(layer.matrix('up'), inner);
-    const gated = gate.map((value, index) => (value / (1 + Math.exp(-value))) * up[index]!);
-    x = add(x, product(layer.matrix('down'), gated));
-  }
-  return product(head, rmsNorm(x, finalNorm, shape.normEpsilon));
+    const inner = normed(x, layer.vector('attention-norm'), normEpsilon);
+    const attended = attention(shape, layer, index, inner, position, weights, product);
+    x = add(x, branch(product(layer.matrix('attention-output'), attended), 'post-attention-norm'));
+
+    const outer = normed(x, layer.vector('ffn-norm'), normEpsilon);
+    const gate = product(layer.matrix('gate'), outer);
+    const up = product(layer.matrix('up'), outer);
+    const gated = gate.map((value, i) => (shape.activation === 'gelu' ? gelu(value) : silu(value)) * up[i]!);
+    x = add(x, branch(product(layer.matrix('down'), gated), 'post-ffn-norm'));
+  });
+  return scaled(product(head, normed(x, finalNorm, normEpsilon)), scales.logits);
+}
+
+function attention(
+  shape: ModelShape,
+  layer: Layer,
+  index: number,
+  x: Float32Array,
+  position: number,
+  { factors }: Weights,
+  product: Product,
+): Float32Array {
+  const { window, rope } = shape.layers[index]!;
+  const biased = (role: 'query' | 'key' | 'value'): Float32Array => {
+    const out = product(layer.matrix(role), x);
+    const bias = layer.vector(`${role}-bias`);
+    return bias ? add(out, bias) : out;
+  };
+  const rotated = (role: 'query' | 'key'): Float32Array => {
+    const heads = normed(biased(role), layer.vector(`${role}-norm`), shape.normEpsilon);
+    return rotate(heads, shape, shape.ropes[rope], position, factors);
+  };
+  const query = rotated('query');
+  layer.keys.push(rotated('key'));
+  layer.values.push(biased('value'));
+  return attend(query, layer, shape, window === 0 ? 0 : Math.max(0, position + 1 - window));
+}
+
+function scaled(x: Float32Array, factor: number): Float32Array {
+  return x.map((value) => value * factor);
+}
+
+function gelu(x: number): number {
+  return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
+}
+
+function silu(x: number): number {
+  return x / (1 + Math.exp(-x));
 }
 
 export function multiply({ columns, rows, values }: Matrix, x: Float32Array): Float32Array {
@@ -116,31 +164,16 @@ function add(a: Float32Array, b: Float32Array): Float32Array {
   return a.map((value, index) => value + b[index]!);
 }
 
-function rmsNorm(x: Float32Array, weight: Float32Array, epsilon: number): Float32Array {
-  let squares = 0;
-  for (const value of x) squares += value * value;
-  const scale = 1 / Math.sqrt(squares / x.length + epsilon);
-  return x.map((value, index) => f(value * scale) * weight[index]!);
-}
-
-/** Turns each pair of each head by position * base^(-2i/size) / factor[i]. */
-function rotate(
-  x: Float32Array,
-  { headSize, ropes }: ModelShape,
-  position: number,
-  factors: Float32Array | undefined,
-): Float32Array {
-  const out = x.slice();
-  const rope = ropes[0]!;
-  const half = rope.size / 2;
-  for (let head = 0; head < x.length; head += headSize) {
-    for (let i = 0; i < half; i++) {
-      const angle = (position * rope.base ** (-i / half)) / (factors?.[i] ?? 1);
-      const first = head + (rope.pairs === 'neighbours' ? 2 * i : i);
-      const second = rope.pairs === 'neighbours' ? first + 1 : first + half;
-      out[first] = x[first]! * Math.cos(angle) - x[second]! * Math.sin(angle);
-      out[second] = x[first]! * Math.sin(angle) + x[second]! * Math.cos(angle);
-    }
+/** Each part as long as the weight by itself; without a weight, nothing happens. */
+function normed(x: Float32Array, weight: Float32Array | undefined, epsilon: number): Float32Array {
+  if (!weight) return x;
+  const out = new Float32Array(x.length);
+  for (let at = 0; at < x.length; at += weight.length) {
+    const part = x.subarray(at, at + weight.length);
+    let squares = 0;
+    for (const value of part) squares += value * value;
+    const scale = 1 / Math.sqrt(squares / part.length + epsilon);
+    part.forEach((value, index) => (out[at + index] = f(value * scale) * weight[index]!));
   }
   return out;
 }
@@ -149,23 +182,24 @@ function rotate(
 function attend(
   query: Float32Array,
   { keys, values }: Layer,
-  { headCount, kvHeadCount, headSize }: ModelShape,
+  { headCount, kvHeadCount, headSize, scales }: ModelShape,
+  firstSeen: number,
 ): Float32Array {
   const out = new Float32Array(query.length);
   for (let head = 0; head < headCount; head++) {
     const from = head * headSize;
     const kvFrom = Math.floor(head / (headCount / kvHeadCount)) * headSize;
-    const scores = keys.map((key) => {
+    const scores = keys.slice(firstSeen).map((key) => {
       let sum = 0;
       for (let i = 0; i < headSize; i++) sum += query[from + i]! * key[kvFrom + i]!;
-      return sum / Math.sqrt(headSize);
+      return sum * scales.attention;
     });
     const largest = scores.reduce((most, score) => Math.max(most, score), -Infinity);
     const powers = scores.map((score) => Math.exp(score - largest));
     const total = powers.reduce((sum, power) => sum + power, 0);
     for (let i = 0; i < headSize; i++) {
       let sum = 0;
-      for (let at = 0; at < powers.length; at++) sum += powers[at]! * values[at]![kvFrom + i]!;
+      for (let at = 0; at < powers.length; at++) sum += powers[at]! * values[firstSeen + at]![kvFrom + i]!;
       out[from + i] = sum / total;
     }
   }
