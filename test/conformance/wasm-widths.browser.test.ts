@@ -50,7 +50,7 @@ const MODELS: Record<string, Uint8Array | MadeModel> = {
       layerCount: 3,
     },
     with: ['query-bias', 'key-bias', 'query-norm', 'key-norm', 'post-attention-norm', 'post-ffn-norm'],
-    largeBiases: 5,
+    largeBiases: { 2: 20, 9: 10, 31: 30 },
     types: { key: 'Q4_1', gate: 'Q4_1' },
   }),
 };

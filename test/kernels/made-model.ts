@@ -28,8 +28,8 @@ export interface MadeOptions {
   with?: readonly TensorRole[];
   /** Spread of the biases. */
   biasSpread?: number;
-  /** Pairs of every key head, counted from the first, whose bias is ten times as large. */
-  largeBiases?: number;
+  /** How many times as large the key biases of some pairs are. */
+  largeBiases?: Readonly<Record<number, number>>;
   seed?: number;
 }
 
@@ -147,8 +147,8 @@ export function madeModel(options: MadeOptions): MadeModel {
     if (role.endsWith('norm')) return 1 + 0.2 * random.normal();
     if (role.endsWith('bias')) {
       const pair = (index % shape.headSize) % (shape.headSize / 2);
-      const isLarge = role === 'key-bias' && pair < (options.largeBiases ?? 0);
-      return (options.biasSpread ?? 0.5) * (isLarge ? 10 : 1) * random.normal();
+      const factor = (role === 'key-bias' && options.largeBiases?.[pair]) || 1;
+      return (options.biasSpread ?? 0.5) * factor * random.normal();
     }
     const spread = role === 'embedding' || role === 'head' ? 3 : 1;
     return (

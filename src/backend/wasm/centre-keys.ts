@@ -11,10 +11,10 @@ import type { Rotation } from './rotation.ts';
 const POSITIONS = 24;
 const FIRST_POSITION = 1;
 /** A pair counts as still when it turns by less than one radian in this many positions. */
-const STILL_POSITIONS = 4096;
+export const STILL_POSITIONS = 4096;
 
 /** Whether a pair of a head hardly turns. Pair -1, which is not rotated, does not turn at all. */
-export function isStill({ frequencies }: Rotation, pair: number): boolean {
+function isStill({ frequencies }: Rotation, pair: number): boolean {
   return pair < 0 || frequencies[pair]! * STILL_POSITIONS < 1;
 }
 
