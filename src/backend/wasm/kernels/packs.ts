@@ -10,7 +10,7 @@
 import { packBlocks, unpackBlocks } from './blocks';
 import { plan } from './plan';
 import { OPEN4, openQ4, packQ4, rowQ4, rowsQ4, unpackRowQ4 } from './q4';
-import { packQ8, rowQ8, rowsQ8, unpackRowQ8 } from './q8';
+import { packQ8, pairQ8, rowQ8, unpackRowQ8 } from './q8';
 import {
   openQ4_0, openQ4_K, openQ5_0, openQ5_1, openQ5_K, pairQ4_0, pairQ4_1, pairQ4_K, pairQ5_0, pairQ5_1, pairQ5_K,
   rowQ4_0, rowQ4_K, rowQ5_0, rowQ5_1, rowQ5_K, rowsSuper,
@@ -101,20 +101,24 @@ export function multiplyRow(kind: i32, group: usize, columns: i32, act: usize, o
 }
 
 /**
- * The most rows that `multiplyFew` takes for a kind; with more, an opened group is faster. 4-bit quants cost so little to unpack
+ * The most rows that `multiplyFew` takes for a kind; with more, an opened group is faster. 8-bit quants are used as they lie. 4-bit quants cost so little to unpack
  * that opening pays from about 20 rows on, 5-bit ones from 5 on; without relaxed SIMD from 3 on.
  */
 export function fewRows(kind: i32): i32 {
-  if (kind == Q8_0 || kind > Q5_K) return 0;
+  if (kind == Q8_0) return i32.MAX_VALUE;
+  if (kind > Q5_K) return 0;
   if (!RELAXED) return 2;
   return kind == Q4_0 || kind == Q4_1 || kind == Q4_K ? 16 : 4;
 }
 
 /** 16 outputs of each of 1 to 4 rows of activations (lanes = 4) with the group as it is packed: f32 [rows][16] at `out`. */
-export function multiplyFew(kind: i32, group: usize, columns: i32, rows: i32, act: usize, out: usize): void {
+export function multiplyFew(
+  kind: i32, group: usize, columns: i32, rows: i32, act: usize, offsets: usize, out: usize,
+): void {
   const form = formAt(kind, act), blocks = columns >> 5;
   for (let lane: usize = 0; lane < <usize>rows; lane += 2, out += 128) {
-    if (kind == Q4_1) pairQ4_1(group, blocks, form, lane, out);
+    if (kind == Q8_0) pairQ8(group, blocks, form, <i32>lane, offsets, out);
+    else if (kind == Q4_1) pairQ4_1(group, blocks, form, lane, out);
     else if (kind == Q4_0) pairQ4_0(group, blocks, form, lane, out);
     else if (kind == Q5_0) pairQ5_0(group, blocks, form, lane, out);
     else if (kind == Q5_1) pairQ5_1(group, blocks, form, lane, out);
@@ -134,11 +138,8 @@ export function openGroup(kind: i32, group: usize, columns: i32, open: usize): v
 }
 
 /** 16 outputs of each of 4 rows of activations (lanes = 4): f32 [4][16] at `out`. `open`: the group as `openGroup` left it. */
-export function multiplyRows(
-  kind: i32, group: usize, open: usize, columns: i32, act: usize, offsets: usize, out: usize,
-): void {
+export function multiplyRows(kind: i32, open: usize, columns: i32, act: usize, out: usize): void {
   const form = formAt(kind, act);
   if (kind == Q4_1 || isBlocks(kind)) rowsQ4(open, columns >> 5, form, out);
-  else if (isSupers(kind)) rowsSuper(open, columns >> 5, form, out);
-  else rowsQ8(group, columns >> 5, form, offsets, out);
+  else rowsSuper(open, columns >> 5, form, out);
 }

@@ -140,8 +140,8 @@ function groupProduct(
     let at = out;
     for (let first = 0; first < rows; first += 4) {
       const count = min(4, rows - first);
-      if (few) multiplyFew(kind, group, columns, count, act, from);
-      else multiplyRows(kind, group, open, columns, act, offsets, from);
+      if (few) multiplyFew(kind, group, columns, count, act, offsets, from);
+      else multiplyRows(kind, open, columns, act, from);
       emit(from, count, at, stride, mode, scale);
       at += stride << 2;
       act += actBytes;

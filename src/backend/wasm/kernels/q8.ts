@@ -136,45 +136,89 @@ export function rowQ8(w: usize, blocks: i32, act: usize, offsets: usize, out: us
   v128.store(out, f32x4.mul(f3, scale), 48);
 }
 
-/** 16 outputs for each of 4 rows (14-bit form, lanes = 4). Result f32 [4][16] times 2^-56 at `out`. Four passes of 4 outputs. */
-export function rowsQ8(w: usize, blocks: i32, act: usize, offsets: usize, out: usize): void {
-  for (let g: usize = 0; g < 4; g++) {
-    quarter(w + (g << 4), w + 512 + (g << 3), blocks, act, v128.load(offsets + (g << 4)), out + (g << 4));
-  }
+/**
+ * 16 outputs for each of two rows (14-bit form, lanes = 4, rows `lane` and the next). Result f32 [2][16] times 2^-56 at `out`.
+ * Two passes of 8 outputs: both digits of both rows make 8 accumulators.
+ */
+export function pairQ8(w: usize, blocks: i32, group: usize, lane: i32, offsets: usize, out: usize): void {
+  const act = group + (<usize>lane << 3), scales = group + <usize>(blocks << 8) + (<usize>lane << 2);
+  halfPair(w, w + 512, blocks, act, scales, offsets, out);
+  halfPair(w + 32, w + 528, blocks, act, scales, offsets + 32, out + 32);
 }
 
-function quarter(w: usize, d: usize, blocks: i32, act: usize, offset: v128, out: usize): void {
-  const scales = act + <usize>(blocks << 8);
-  let f0 = offset, f1 = offset, f2 = offset, f3 = offset;
-  for (let b = 0; b < blocks; b++) {
-    let h0 = i32x4.splat(0), h1 = h0, h2 = h0, h3 = h0, l0 = h0, l1 = h0, l2 = h0, l3 = h0;
-    for (let q = 0; q < 8; q++) {
-      const v = v128.load(w);
-      let s = v128.load32_splat(act, 0), t = v128.load32_splat(act, 4);
-      h0 = dotSigned(h0, v, s, t);
-      if (RELAXED) l0 = dotSigned(l0, v, t, t);
-      s = v128.load32_splat(act, 8); t = v128.load32_splat(act, 12);
-      h1 = dotSigned(h1, v, s, t);
-      if (RELAXED) l1 = dotSigned(l1, v, t, t);
-      s = v128.load32_splat(act, 16); t = v128.load32_splat(act, 20);
-      h2 = dotSigned(h2, v, s, t);
-      if (RELAXED) l2 = dotSigned(l2, v, t, t);
-      s = v128.load32_splat(act, 24); t = v128.load32_splat(act, 28);
-      h3 = dotSigned(h3, v, s, t);
-      if (RELAXED) l3 = dotSigned(l3, v, t, t);
-      act += 32;
-      w += 64;
-    }
-    const scale = halfUnsigned(d);
-    f0 = finish(f0, total(h0, l0), scale);
-    f1 = finish(f1, total(h1, l1), scale);
-    f2 = finish(f2, total(h2, l2), scale);
-    f3 = finish(f3, total(h3, l3), scale);
-    w += 32;
+function halfPair(w: usize, d: usize, blocks: i32, act: usize, scales: usize, offsets: usize, out: usize): void {
+  let f0 = v128.load(offsets), f1 = v128.load(offsets, 16), g0 = f0, g1 = f1;
+  for (const end = w + <usize>blocks * BLOCK8; w < end; w += BLOCK8) {
+    let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, e0 = a0, e1 = a0;
+    let w0: v128, w1: v128, u: v128, v: v128;
+    w0 = v128.load(w, 0); w1 = v128.load(w, 16);
+    u = v128.load32_splat(act); v = v128.load32_splat(act + 4);
+    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+    u = v128.load32_splat(act + 8); v = v128.load32_splat(act + 12);
+    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+    w0 = v128.load(w, 64); w1 = v128.load(w, 80);
+    u = v128.load32_splat(act + 32); v = v128.load32_splat(act + 36);
+    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+    u = v128.load32_splat(act + 40); v = v128.load32_splat(act + 44);
+    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+    w0 = v128.load(w, 128); w1 = v128.load(w, 144);
+    u = v128.load32_splat(act + 64); v = v128.load32_splat(act + 68);
+    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+    u = v128.load32_splat(act + 72); v = v128.load32_splat(act + 76);
+    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+    w0 = v128.load(w, 192); w1 = v128.load(w, 208);
+    u = v128.load32_splat(act + 96); v = v128.load32_splat(act + 100);
+    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+    u = v128.load32_splat(act + 104); v = v128.load32_splat(act + 108);
+    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+    w0 = v128.load(w, 256); w1 = v128.load(w, 272);
+    u = v128.load32_splat(act + 128); v = v128.load32_splat(act + 132);
+    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+    u = v128.load32_splat(act + 136); v = v128.load32_splat(act + 140);
+    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+    w0 = v128.load(w, 320); w1 = v128.load(w, 336);
+    u = v128.load32_splat(act + 160); v = v128.load32_splat(act + 164);
+    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+    u = v128.load32_splat(act + 168); v = v128.load32_splat(act + 172);
+    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+    w0 = v128.load(w, 384); w1 = v128.load(w, 400);
+    u = v128.load32_splat(act + 192); v = v128.load32_splat(act + 196);
+    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+    u = v128.load32_splat(act + 200); v = v128.load32_splat(act + 204);
+    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+    w0 = v128.load(w, 448); w1 = v128.load(w, 464);
+    u = v128.load32_splat(act + 224); v = v128.load32_splat(act + 228);
+    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+    u = v128.load32_splat(act + 232); v = v128.load32_splat(act + 236);
+    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+    w0 = halfUnsigned(d); w1 = halfUnsigned(d + 8);
+    f0 = finish(f0, total(a0, c0), w0);
+    f1 = finish(f1, total(a1, c1), w1);
+    g0 = finish(g0, total(b0, e0), w0);
+    g1 = finish(g1, total(b1, e1), w1);
+    act += 256;
     d += BLOCK8;
   }
-  v128.store(out, f32x4.mul(f0, v128.load32_splat(scales, 0)));
-  v128.store(out, f32x4.mul(f1, v128.load32_splat(scales, 4)), 64);
-  v128.store(out, f32x4.mul(f2, v128.load32_splat(scales, 8)), 128);
-  v128.store(out, f32x4.mul(f3, v128.load32_splat(scales, 12)), 192);
+  let scale = v128.load32_splat(scales);
+  v128.store(out, f32x4.mul(f0, scale));
+  v128.store(out, f32x4.mul(f1, scale), 16);
+  scale = v128.load32_splat(scales, 4);
+  v128.store(out, f32x4.mul(g0, scale), 64);
+  v128.store(out, f32x4.mul(g1, scale), 80);
 }
