@@ -81,7 +81,7 @@ export interface Kernels {
   setForms(forms: number, openBytes: number): void;
   actBytes(): number;
   scratchBytes(): number;
-  phaseCount(wanted: number): number;
+  phaseCount(): number;
   initConstants(): void;
   probeWideDot(): number;
   useWideDot(on: number): void;

@@ -62,7 +62,7 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
   const queryWidth = shape.headCount * shape.headSize;
   const qkvWidth = queryWidth + 2 * shape.kvHeadCount * shape.headSize;
   const scratchBytes = kernels.scratchBytes();
-  const counters = kernels.phaseCount(MAX_BATCH);
+  const counters = kernels.phaseCount();
   const floats = (rows: number, width: number): number => arena.allocate(rows * width * 4);
   const x = floats(MAX_BATCH, shape.hiddenSize);
   const hasPostNorms = plan.tensors.some(({ role }) => POST_NORMS.includes(role));

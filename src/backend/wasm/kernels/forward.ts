@@ -8,7 +8,7 @@
 import { attendRow, attendRows, combineRow, storeRows } from './attend';
 import { DOWN, EMBEDDING, GATE, HEAD, OUTPUT, OUTSIDE, QUERY, Segment, layer, plan, segment, step } from './plan';
 import { unpackRow } from './packs';
-import { ADD, STORE, addNormed, formsOf, gatedProduct, groupsOf, meet, perTile, prepare, prepareListed, product } from './product';
+import { ADD, STORE, addNormed, formsOf, gatedProduct, groupsOf, meet, perTile, prepare, product } from './product';
 import { barrier, startThreads } from './sync';
 
 /** Puts the embeddings of the step's ids into x, clears the claims and wakes the threads. Thread 0 only. */
@@ -59,45 +59,43 @@ function runLayer(index: i32, rows: i32, thread: i32, phase: i32): i32 {
   const qkvTile = perTile(qkvGroups, rows), outputTile = perTile(output.groups, rows);
   const gateTile = perTile(gate.groups, rows), downTile = perTile(down.groups, rows);
 
-  let act = prepare(p.x, l.attentionNorm, p.hidden, formsOf(query, 3), rows, thread, phase);
+  let act = prepare(p.x, 0, l.attentionNorm, p.hidden, formsOf(query, 3), rows, thread, phase);
   product(query, 3, qkvTile, p.hidden, rows, act, p.qkv, <usize>qkvGroups << 6, STORE, 1, thread, phase + 1);
   meet(output, 1, outputTile, rows, thread);
 
   if (rows == 1) {
     attendRow(index, thread, phase + 2);
     meet(output, 1, outputTile, rows, thread);
-    act = prepare(combineRow(index, thread), 0, attentionWidth, formsOf(output, 1), 1, thread, phase + 4);
+    act = prepare(combineRow(index, thread), 0, 0, attentionWidth, formsOf(output, 1), 1, thread, phase + 4);
   } else {
     storeRows(index, rows, thread, phase + 2);
     barrier(p.threads, 0, 0);
     attendRows(index, rows, thread, phase + 3);
     barrier(p.threads, 0, 0);
-    act = prepare(p.attended, 0, attentionWidth, formsOf(output, 1), rows, thread, phase + 4);
+    act = prepare(p.attended, 0, 0, attentionWidth, formsOf(output, 1), rows, thread, phase + 4);
   }
   addToStream(output, outputTile, attentionWidth, rows, act, l.postAttentionNorm, thread, phase + 5);
   meet(gate, 1, gateTile, rows, thread);
 
-  act = prepare(p.x, l.ffnNorm, p.hidden, formsOf(gate, 2), rows, thread, phase + 7);
+  act = prepare(p.x, 0, l.ffnNorm, p.hidden, formsOf(gate, 2), rows, thread, phase + 7);
   gatedProduct(gate, gateTile, p.hidden, rows, act, p.inner, <usize>p.ffn << 2, thread, phase + 8);
   meet(down, 1, downTile, rows, thread);
 
-  act = prepare(p.inner, 0, p.ffn, formsOf(down, 1), rows, thread, phase + 9);
+  act = prepare(p.inner, 0, 0, p.ffn, formsOf(down, 1), rows, thread, phase + 9);
   addToStream(down, downTile, p.ffn, rows, act, l.postFfnNorm, thread, phase + 10);
   if (index + 1 < p.layers) meet(segment(index + 1, QUERY), 3, qkvTile, rows, thread);
   else meet(segment(OUTSIDE, HEAD), 1, HEAD_TILE, rows, thread);
   return phase + LAYER_PHASES;
 }
 
-/** Logits of the `wanted` rows, up to 4 at a time. */
+/** Logits of the `wanted` rows: the head is read once for all of them. */
 function runHead(wanted: i32, thread: i32, phase: i32): void {
   const p = plan(), s = step(), head = segment(OUTSIDE, HEAD), forms = formsOf(head, 1);
   const stride = <usize>head.groups << 6;
-  for (let first = 0; first < wanted; first += 4) {
-    const count = min(4, wanted - first);
-    const act = prepareListed(p.x, s.wantedRows + (<usize>first << 2), layer(OUTSIDE).attentionNorm, p.hidden, forms, count, thread);
-    product(head, 1, HEAD_TILE, p.hidden, count, act, s.logits + <usize>first * stride, stride, STORE, p.logitScale, thread, phase + (first >> 2));
-    barrier(p.threads, 0, 0);
-  }
+  if (wanted == 0) return;
+  const act = prepare(p.x, s.wantedRows, layer(OUTSIDE).attentionNorm, p.hidden, forms, wanted, thread, phase);
+  product(head, 1, HEAD_TILE, p.hidden, wanted, act, s.logits, stride, STORE, p.logitScale, thread, phase + 1);
+  barrier(p.threads, 0, 0);
 }
 
 /**
@@ -111,7 +109,7 @@ export function forward(thread: i32): void {
   runHead(wanted, thread, phase);
 }
 
-/** Phases of a step with `wanted` rows of logits: one claim counter each. */
-export function phaseCount(wanted: i32): i32 {
-  return plan().layers * LAYER_PHASES + ((wanted + 3) >> 2);
+/** Phases of a step: one claim counter each. */
+export function phaseCount(): i32 {
+  return plan().layers * LAYER_PHASES + 2;
 }

@@ -36,48 +36,39 @@ function prepareRow(x: usize, weight: usize, length: i32, forms: i32, group: usi
   if (forms & FLOATS) spread(x, length, group + <usize>p.formFloats, lane, lanes);
 }
 
-/** One to four rows of activations, from the addresses x + i x rowBytes, for the thread alone. */
-// @ts-ignore: decorator
-@inline function prepareFew(x: usize, rowBytes: usize, weight: usize, length: i32, forms: i32, rows: i32, group: usize, lanes: i32, buffer: usize): void {
-  for (let r = 0; r < rows; r++) prepareRow(x + <usize>r * rowBytes, weight, length, forms, group, r, lanes, buffer);
+/** Rows `first` to `first + rows` (at most 4) of activations into one group. `list`, if not 0, names the rows of `x`. */
+function prepareFew(
+  x: usize, list: usize, weight: usize, length: i32, forms: i32, first: i32, rows: i32, group: usize, lanes: i32, buffer: usize,
+): void {
+  for (let r = 0; r < rows; r++) {
+    const row = list ? load<i32>(list + (<usize>(first + r) << 2)) : first + r;
+    prepareRow(x + <usize>(row * length) * 4, weight, length, forms, group, r, lanes, buffer);
+  }
   if (forms & EIGHT) chooseRefined(length, group, lanes, rows);
 }
 
 /**
- * Activations for the products that follow: `rows` rows of `x` (f32 [rows][length]). Returns their address.
- * More than 4 rows: a phase of its own, shared by all threads.
+ * Activations for the products that follow: `rows` rows of `x` (f32 [][length]), the first ones or those that `list` (i32
+ * [rows]) names. Returns their address. More than 4 rows: a phase of its own, shared by all threads.
  */
-export function prepare(x: usize, weight: usize, length: i32, forms: i32, rows: i32, thread: i32, phase: i32): usize {
+export function prepare(
+  x: usize, list: usize, weight: usize, length: i32, forms: i32, rows: i32, thread: i32, phase: i32,
+): usize {
   const p = plan();
   const buffer = rowBuffer(thread);
-  const rowBytes = <usize>length << 2;
   if (rows <= 4) {
     const group = privateGroup(thread);
-    prepareFew(x, rowBytes, weight, length, forms, rows, group, rows == 1 ? 1 : 4, buffer);
+    prepareFew(x, list, weight, length, forms, 0, rows, group, rows == 1 ? 1 : 4, buffer);
     return group;
   }
   const groups = (rows + 3) >> 2;
   let taken = 0;
   for (let g = claim(phase, groups, thread, p.threads, taken); g >= 0; g = claim(phase, groups, thread, p.threads, ++taken)) {
     const first = g << 2;
-    prepareFew(
-      x + <usize>first * rowBytes, rowBytes, weight, length, forms, min(4, rows - first),
-      p.shared + <usize>(g * p.actBytes), 4, buffer,
-    );
+    prepareFew(x, list, weight, length, forms, first, min(4, rows - first), p.shared + <usize>(g * p.actBytes), 4, buffer);
   }
   barrier(p.threads, 0, 0);
   return p.shared;
-}
-
-/** The same for rows of `x` that a list names (i32 [rows]), at most 4, for the thread alone. */
-export function prepareListed(x: usize, list: usize, weight: usize, length: i32, forms: i32, rows: i32, thread: i32): usize {
-  const group = privateGroup(thread), lanes = rows == 1 ? 1 : 4;
-  for (let i = 0; i < rows; i++) {
-    const row = load<i32>(list + (<usize>i << 2));
-    prepareRow(x + <usize>(row * length) * 4, weight, length, forms, group, i, lanes, rowBuffer(thread));
-  }
-  if (forms & EIGHT) chooseRefined(length, group, lanes, rows);
-  return group;
 }
 
 /** Applies products of 16 outputs of `rows` rows, which still lack 2^56, to output rows `stride` bytes apart. */
