@@ -10,16 +10,16 @@ interface TestKernels extends Kernels {
   unpackRow(kind: number, group: number, row: number, columns: number, out: number): void;
   openGroup(kind: number, group: number, columns: number, open: number): void;
   multiplyRow(kind: number, group: number, columns: number, act: number, offsets: number, out: number): void;
-  multiplyRows(
+  multiplyRows(kind: number, open: number, columns: number, act: number, out: number): void;
+  multiplyFew(
     kind: number,
     group: number,
-    open: number,
     columns: number,
+    rows: number,
     act: number,
     offsets: number,
     out: number,
   ): void;
-  multiplyFew(kind: number, group: number, columns: number, rows: number, act: number, out: number): void;
   quantize8(x: number, length: number, out: number, lane: number, lanes: number): void;
   chooseRefined(length: number, group: number, lanes: number, rows: number): void;
 }
@@ -73,7 +73,7 @@ export class BareKernels {
   /** 16 outputs of each of one to four rows, with the group as it is packed. */
   multiplyFew(kind: number, rows: readonly Float32Array[]): Float32Array[] {
     this.#prepare(rows, 4);
-    this.#kernels.multiplyFew(kind, GROUP, rows[0]!.length, rows.length, ACTIVATIONS, OUT);
+    this.#kernels.multiplyFew(kind, GROUP, rows[0]!.length, rows.length, ACTIVATIONS, OFFSETS, OUT);
     return this.#outputs(rows.length);
   }
 
@@ -82,7 +82,7 @@ export class BareKernels {
     const columns = rows[0]!.length;
     this.#prepare(rows, 4);
     this.#kernels.openGroup(kind, GROUP, columns, OPEN);
-    this.#kernels.multiplyRows(kind, GROUP, OPEN, columns, ACTIVATIONS, OFFSETS, OUT);
+    this.#kernels.multiplyRows(kind, OPEN, columns, ACTIVATIONS, OUT);
     return this.#outputs(rows.length);
   }
 

@@ -1,5 +1,5 @@
 /**
- * 8-bit weights (w = d x q, q in -128..127) with 14-bit activations, for one row and for four.
+ * 8-bit weights (w = d x q, q in -128..127) with 14-bit activations, for one row and for two.
  *
  * Packed group: 16 rows of K columns, as K/32 blocks of 544 bytes: 32 vectors (quad q = 0..7, g = 0..3) whose lane r, byte c
  * is row 4g + r, column 4q + c; then f16 d of the 16 rows. Beside the matrix an f32 per row: what the activations' offset
