@@ -20,7 +20,7 @@ interface Pack {
 }
 
 /** Formats of packed matrices. */
-const PACKS: Partial<Record<TensorType, Pack>> = {
+const PACKS: Record<TensorType, Pack> = {
   Q4_1: { kind: 1, columns: 32, blockBytes: 320, fileBlockBytes: 20 },
   Q8_0: { kind: 2, columns: 32, blockBytes: 544, fileBlockBytes: 34 },
   Q4_0: { kind: 3, columns: 32, blockBytes: 288, fileBlockBytes: 18 },
@@ -28,10 +28,16 @@ const PACKS: Partial<Record<TensorType, Pack>> = {
   Q5_1: { kind: 5, columns: 32, blockBytes: 384, fileBlockBytes: 24 },
   Q4_K: { kind: 6, columns: 256, blockBytes: 2432, fileBlockBytes: 144 },
   Q5_K: { kind: 7, columns: 256, blockBytes: 2944, fileBlockBytes: 176 },
+  Q6_K: { kind: 8, columns: 256, blockBytes: 3392, fileBlockBytes: 210 },
+  Q3_K: { kind: 9, columns: 256, blockBytes: 1856, fileBlockBytes: 110 },
+  Q2_K: { kind: 10, columns: 256, blockBytes: 1408, fileBlockBytes: 84 },
+  F16: { kind: 11, columns: 32, blockBytes: 1024, fileBlockBytes: 64 },
+  BF16: { kind: 12, columns: 32, blockBytes: 1024, fileBlockBytes: 64 },
+  F32: { kind: 13, columns: 32, blockBytes: 2048, fileBlockBytes: 128 },
 };
 
-/** How matrices of a type are packed; undefined where no kernel takes them. */
-export function packOf(type: TensorType): Pack | undefined {
+/** How matrices of a type are packed. */
+export function packOf(type: TensorType): Pack {
   return PACKS[type];
 }
 
@@ -128,7 +134,6 @@ function vectorOf(tensor: TensorPlan): TensorPlan {
 function matrixOf(tensor: TensorPlan): Matrix {
   const { name, type, columns, rows } = tensor;
   const pack = packOf(type);
-  if (!pack) throw unsupported(`Tensor '${name}' is ${type}.`);
   if (columns % pack.columns !== 0) {
     throw unsupported(
       `Tensor '${name}' is ${type} with ${columns} columns, not a multiple of ${pack.columns}.`,

@@ -147,14 +147,19 @@ describe('what the kernels cannot run is refused before a byte is taken', () => 
     message: expect.stringMatching(message),
   });
 
-  test.each(['F32', 'F16'] as const)('a matrix of %s, by its name', async (type) => {
+  test('a matrix whose rows are not whole blocks, by its name', async () => {
+    const { plan } = tiny({ type: 'Q4_1' });
     for (const [role, name] of [
       ['embedding', 'token_embd.weight'],
       ['down', 'blk.0.ffn_down.weight'],
       ['key', 'blk.0.attn_k.weight'],
     ] as const) {
-      const { plan } = tiny({ type: 'Q4_1', types: { [role]: type } });
-      await expect(createWasmSink(plan, OPTIONS)).rejects.toMatchObject(refusal(`'${name}' is ${type}`));
+      const tensors = plan.tensors.map((tensor): TensorPlan =>
+        tensor.role === role && tensor.layer <= 0 ? { ...tensor, type: 'Q6_K' } : tensor,
+      );
+      await expect(createWasmSink({ ...plan, tensors }, OPTIONS)).rejects.toMatchObject(
+        refusal(`'${name}' is Q6_K with`),
+      );
     }
   });
 

@@ -96,7 +96,7 @@ class WasmSink implements WeightSink {
   }
 
   #pack({ tensor, pack, at, stride, offsets }: PlacedMatrix, group: number): void {
-    const negative = this.#live().kernels.packGroup(
+    const isWrong = this.#live().kernels.packGroup(
       pack.kind,
       this.#staging,
       Math.min(16, tensor.rows - group * 16),
@@ -104,10 +104,10 @@ class WasmSink implements WeightSink {
       at + group * stride,
       offsets + group * 64,
     );
-    if (negative) {
+    if (isWrong) {
       throw new SelvedgeError(
         'invalid_model',
-        `Tensor '${tensor.name}' has a negative scale. Fetch the file again, or make it with another quantiser.`,
+        `Tensor '${tensor.name}' has a scale that no quantiser writes. Fetch the file again, or make it with another quantiser.`,
       );
     }
   }

@@ -8,8 +8,13 @@
  * from `multiplyRows`, whatever rows are beside it.
  */
 import { packBlocks, unpackBlocks } from './blocks';
+import { BRAIN, HALF, WHOLE, packFloats, rowFloats, rowsFloats, unpackRowFloats } from './floats';
+import { OPEN_HALVES, OPEN_HALVES_TAIL, rowsHalves } from './half-blocks';
 import { plan } from './plan';
 import { OPEN4, openQ4, packQ4, rowQ4, rowsQ4, unpackRowQ4 } from './q4';
+import { packQ2K, rowQ2K, openQ2K, unpackRowQ2K } from './q2k';
+import { packQ3K, rowQ3K, openQ3K, unpackRowQ3K } from './q3k';
+import { packQ6K, rowQ6K, openQ6K, unpackRowQ6K } from './q6k';
 import { packQ8, pairQ8, rowQ8, unpackRowQ8 } from './q8';
 import {
   openQ4_0, openQ4_K, openQ5_0, openQ5_1, openQ5_K, pairQ4_0, pairQ4_1, pairQ4_K, pairQ5_0, pairQ5_1, pairQ5_K,
@@ -37,12 +42,14 @@ export const EIGHT: i32 = 1;
 export const FOURTEEN: i32 = 2;
 /** f32 [columns][lanes]: the activations of all rows of a group for one column lie together. */
 export const FLOATS: i32 = 4;
+/** With the 8 bits: sums over half blocks (half-blocks.ts). */
+export const HALF_SUMS: i32 = 8;
 
 /** The form of activations that a kind meets. */
 export function formOf(kind: i32): i32 {
   if (kind == Q8_0) return FOURTEEN;
   if (kind >= F16) return FLOATS;
-  return EIGHT;
+  return isHalves(kind) ? EIGHT | HALF_SUMS : EIGHT;
 }
 
 // @ts-ignore: decorator
@@ -55,20 +62,36 @@ export function formOf(kind: i32): i32 {
   return kind == Q4_K || kind == Q5_K;
 }
 
+// @ts-ignore: decorator
+@inline function isHalves(kind: i32): bool {
+  return kind == Q6_K || kind == Q3_K || kind == Q2_K;
+}
+
+/** How the weights of a kind lie that are floats. */
+// @ts-ignore: decorator
+@inline function floatForm(kind: i32): i32 {
+  return kind == F32 ? WHOLE : kind == F16 ? HALF : BRAIN;
+}
+
 /** Bytes of an opened group: what `openGroup` writes for the use of many rows of activations. 0 for kinds used as they lie. */
 export function openBytes(kind: i32, columns: i32): i32 {
+  if (isHalves(kind)) return (columns >> 5) * <i32>OPEN_HALVES + <i32>OPEN_HALVES_TAIL;
   return kind != Q8_0 && kind <= Q5_K ? (columns >> 5) * <i32>OPEN4 : 0;
 }
 
 /**
  * Packs `rows` (1..16) rows of a tensor, `columns` wide, from `source` as they lie in the file into the group at `target`;
  * missing rows are zero. `offsets`: f32 [16], for kinds that meet 14-bit activations: what their offset of 8192 adds.
- * Returns 1 for a negative scale where the kind takes none.
+ * Returns 1 for a negative scale where the kind takes none, or one that is infinite.
  */
 export function packGroup(kind: i32, source: usize, rows: i32, columns: i32, target: usize, offsets: usize): i32 {
   if (kind == Q4_1) return packQ4(source, rows, columns >> 5, target);
   if (isBlocks(kind)) return packBlocks(kind != Q4_0, kind == Q5_1, source, rows, columns >> 5, target);
   if (isSupers(kind)) return packSupers(kind == Q5_K, source, rows, columns >> 8, target);
+  if (kind == Q6_K) return packQ6K(source, rows, columns >> 8, target);
+  if (kind == Q3_K) return packQ3K(source, rows, columns >> 8, target);
+  if (kind == Q2_K) return packQ2K(source, rows, columns >> 8, target);
+  if (kind >= F16) return packFloats(floatForm(kind), source, rows, columns, target);
   return packQ8(source, rows, columns >> 5, target, offsets);
 }
 
@@ -77,6 +100,10 @@ export function unpackRow(kind: i32, group: usize, row: i32, columns: i32, out: 
   if (kind == Q4_1) unpackRowQ4(group, row, columns, out);
   else if (isBlocks(kind)) unpackBlocks(kind != Q4_0, kind == Q5_1, group, row, columns >> 5, out);
   else if (isSupers(kind)) unpackSupers(kind == Q5_K, group, row, columns >> 5, out);
+  else if (kind == Q6_K) unpackRowQ6K(group, row, columns, out);
+  else if (kind == Q3_K) unpackRowQ3K(group, row, columns, out);
+  else if (kind == Q2_K) unpackRowQ2K(group, row, columns, out);
+  else if (kind >= F16) unpackRowFloats(floatForm(kind), group, row, columns, out);
   else unpackRowQ8(group, row, columns, out);
 }
 
@@ -84,7 +111,7 @@ export function unpackRow(kind: i32, group: usize, row: i32, columns: i32, out: 
 // @ts-ignore: decorator
 @inline function formAt(kind: i32, act: usize): usize {
   const form = formOf(kind);
-  if (form == EIGHT) return act;
+  if (form & EIGHT) return act;
   return act + <usize>(form == FOURTEEN ? plan().form14 : plan().formFloats);
 }
 
@@ -97,15 +124,20 @@ export function multiplyRow(kind: i32, group: usize, columns: i32, act: usize, o
   else if (kind == Q5_1) rowQ5_1(group, columns >> 5, form, out);
   else if (kind == Q4_K) rowQ4_K(group, columns >> 5, form, out);
   else if (kind == Q5_K) rowQ5_K(group, columns >> 5, form, out);
+  else if (kind == Q6_K) rowQ6K(group, columns >> 5, form, out);
+  else if (kind == Q3_K) rowQ3K(group, columns >> 5, form, out);
+  else if (kind == Q2_K) rowQ2K(group, columns >> 5, form, out);
+  else if (kind >= F16) rowFloats(floatForm(kind), group, columns, form, out);
   else rowQ8(group, columns >> 5, form, offsets, out);
 }
 
 /**
- * The most rows that `multiplyFew` takes for a kind; with more, an opened group is faster. 8-bit quants are used as they lie. 4-bit quants cost so little to unpack
- * that opening pays from about 20 rows on, 5-bit ones from 5 on; without relaxed SIMD from 3 on.
+ * The most rows that `multiplyFew` takes for a kind; with more, an opened group is faster. 8-bit quants and floats are used as
+ * they lie. 4-bit quants cost so little to unpack that opening pays from about 20 rows on, 5-bit ones from 5 on; without
+ * relaxed SIMD from 3 on.
  */
 export function fewRows(kind: i32): i32 {
-  if (kind == Q8_0) return i32.MAX_VALUE;
+  if (kind == Q8_0 || kind >= F16) return i32.MAX_VALUE;
   if (kind > Q5_K) return 0;
   if (!RELAXED) return 2;
   return kind == Q4_0 || kind == Q4_1 || kind == Q4_K ? 16 : 4;
@@ -116,6 +148,10 @@ export function multiplyFew(
   kind: i32, group: usize, columns: i32, rows: i32, act: usize, offsets: usize, out: usize,
 ): void {
   const form = formAt(kind, act), blocks = columns >> 5;
+  if (kind >= F16) {
+    rowsFloats(floatForm(kind), group, columns, form, out);
+    return;
+  }
   for (let lane: usize = 0; lane < <usize>rows; lane += 2, out += 128) {
     if (kind == Q8_0) pairQ8(group, blocks, form, <i32>lane, offsets, out);
     else if (kind == Q4_1) pairQ4_1(group, blocks, form, lane, out);
@@ -135,11 +171,15 @@ export function openGroup(kind: i32, group: usize, columns: i32, open: usize): v
   else if (kind == Q5_1) openQ5_1(group, columns >> 5, open);
   else if (kind == Q4_K) openQ4_K(group, columns >> 5, open);
   else if (kind == Q5_K) openQ5_K(group, columns >> 5, open);
+  else if (kind == Q6_K) openQ6K(group, columns >> 5, open);
+  else if (kind == Q3_K) openQ3K(group, columns >> 5, open);
+  else if (kind == Q2_K) openQ2K(group, columns >> 5, open);
 }
 
 /** 16 outputs of each of 4 rows of activations (lanes = 4): f32 [4][16] at `out`. `open`: the group as `openGroup` left it. */
 export function multiplyRows(kind: i32, open: usize, columns: i32, act: usize, out: usize): void {
   const form = formAt(kind, act);
   if (kind == Q4_1 || isBlocks(kind)) rowsQ4(open, columns >> 5, form, out);
+  else if (isHalves(kind)) rowsHalves(open, columns >> 5, kind == Q2_K, form, out);
   else rowsSuper(open, columns >> 5, form, out);
 }

@@ -5,7 +5,8 @@
  * A phase runs one segment or several, one behind the other, of any kinds: activations are prepared in every form they meet.
  */
 import { Segment, following, plan } from './plan';
-import { EIGHT, FLOATS, FOURTEEN, fewRows, formOf, multiplyFew, multiplyRow, multiplyRows, openGroup } from './packs';
+import { EIGHT, FLOATS, FOURTEEN, HALF_SUMS, fewRows, formOf, multiplyFew, multiplyRow, multiplyRows, openGroup } from './packs';
+import { sumHalves } from './half-blocks';
 import { chooseRefined, quantize14, quantize8, rmsNorm, spread } from './quantize';
 import { gelu4, halfBias, madd, silu4 } from './simd';
 import { barrier, claim, firstTile } from './sync';
@@ -45,6 +46,7 @@ function prepareFew(
     prepareRow(x + <usize>(row * length) * 4, weight, length, forms, group, r, lanes, buffer);
   }
   if (forms & EIGHT) chooseRefined(length, group, lanes, rows);
+  if (forms & HALF_SUMS) sumHalves(group, length, lanes);
 }
 
 /**

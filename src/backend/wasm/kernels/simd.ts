@@ -34,6 +34,15 @@ export const QUAD: usize = RELAXED ? 4 : 8;
   return RELAXED ? even : v128.load32_splat(p + 4);
 }
 
+/** Lane `lane` in all lanes. */
+// @ts-ignore: decorator
+@inline export function splatLane(v: v128, lane: i32): v128 {
+  if (lane == 0) return v128.shuffle<i32>(v, v, 0, 0, 0, 0);
+  if (lane == 1) return v128.shuffle<i32>(v, v, 1, 1, 1, 1);
+  if (lane == 2) return v128.shuffle<i32>(v, v, 2, 2, 2, 2);
+  return v128.shuffle<i32>(v, v, 3, 3, 3, 3);
+}
+
 /** acc + weights (unsigned, at most 127) x activations (signed). */
 // @ts-ignore: decorator
 @inline export function dotUnsigned(acc: v128, w: v128, even: v128, odd: v128): v128 {
@@ -155,6 +164,10 @@ export function initConstants(): void {
   v128.store(at, i32x4.splat(0xff00), 272);
   v128.store(at, i32x4.splat(0xff0000), 288);
   v128.store(at, i32x4.splat(0x7f000000), 304);
+  v128.store(at, i8x16.splat(0x0c), 320);
+  v128.store(at, i8x16.splat(0x07), 336);
+  v128.store(at, i8x16.splat(0x38), 352);
+  v128.store(at, i8x16.splat(0x3f), 368);
   v128.store(at, i32x4.splat(1 << 13), 384);
   v128.store(at, i32x4.splat(1 << 29), 400);
   v128.store(at, i8x16.splat(0x1f), 416);
@@ -219,6 +232,24 @@ export function initConstants(): void {
 // @ts-ignore: decorator
 @inline export function nibbleMask(): v128 {
   return constant(10);
+}
+
+/** Bits 0 and 1 of every byte, or 2 and 3. */
+// @ts-ignore: decorator
+@inline export function twoBits(first: usize): v128 {
+  return constant(first ? 20 : 28);
+}
+
+/** Bits 0 to 2 of every byte, or 3 to 5. */
+// @ts-ignore: decorator
+@inline export function threeBits(first: usize): v128 {
+  return constant(first ? 22 : 21);
+}
+
+/** Bits 0 to 5 of every byte. */
+// @ts-ignore: decorator
+@inline export function sixBits(): v128 {
+  return constant(23);
 }
 
 /** What stays of a shifted, sign-extended f16. */

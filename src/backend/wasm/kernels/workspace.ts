@@ -5,7 +5,8 @@
 import { ATTENTION_SCRATCH } from './attention';
 import { plan } from './plan';
 import { bytes14, bytes8 } from './quantize';
-import { EIGHT, FLOATS, FOURTEEN } from './packs';
+import { halfSumsBytes } from './half-blocks';
+import { EIGHT, FLOATS, FOURTEEN, HALF_SUMS } from './packs';
 
 const TILE_OUT: usize = 256;
 
@@ -30,7 +31,7 @@ function widest(): i32 {
 export function setForms(forms: i32, openBytes: i32): void {
   const p = plan();
   const w = widest();
-  p.form14 = forms & EIGHT ? align(bytes8(w, 4)) : 0;
+  p.form14 = forms & EIGHT ? align(bytes8(w, 4) + (forms & HALF_SUMS ? halfSumsBytes(w, 4) : 0)) : 0;
   p.formFloats = p.form14 + (forms & FOURTEEN ? align(bytes14(w, 4)) : 0);
   p.actBytes = p.formFloats + (forms & FLOATS ? align(w * 16) : 0);
   p.openBytes = align(openBytes);
