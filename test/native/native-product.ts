@@ -4,8 +4,9 @@
  * rounded to half precision too. Fed to the reference forward pass it makes the comparison with native sharp:
  * what is left is the order of additions.
  */
+import { fromHalf, toHalf } from '../models/half.ts';
+import { blockOf, dequantise, quantise } from '../models/quantise.ts';
 import { multiply, type Product } from '../models/reference-forward.ts';
-import { BLOCK_BYTES, dequantise, fromHalf, quantise, toHalf } from '../models/quantise.ts';
 
 export const nativeProduct: Product = (matrix, x) => {
   switch (matrix.type) {
@@ -30,7 +31,7 @@ const multiplyQ4: Product = (matrix, x) => {
   return multiply(matrix, rounded).map((value, row) => {
     const first = row * errors.length;
     return errors.reduce((sum, error, block) => {
-      const m = fromHalf(blocks.getUint16((first + block) * BLOCK_BYTES.Q4_1 + 2, true));
+      const m = fromHalf(blocks.getUint16((first + block) * blockOf('Q4_1').bytes + 2, true));
       return sum + m * error;
     }, value);
   });
