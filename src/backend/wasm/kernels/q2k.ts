@@ -2,7 +2,8 @@
  * Q2_K: w = d x s x q - e x m, q in 0..3, s and m of 4 bits for 16 columns, d and e for 256. The arithmetic is that of
  * half-blocks.ts.
  *
- * Packed group: 16 rows of K columns, as K/256 blocks of 1,408 bytes: 8 times the 160 bytes of 32 columns, f32 d[16], f32 e[16].
+ * Packed group: 16 rows of K columns, as K/256 blocks of 1,408 bytes: f32 d[16] and e[16], then 8 times the 160 bytes of
+ * 32 columns.
  *   128 bytes  8 vectors (g = 0..3; k = 0, 1), lanes are rows 4g..4g + 3; byte c holds, from its low bits on, column 8k + c of
  *              the first half block, that of the second, column 8k + 4 + c of the first, that of the second;
  *   32         pairs of s (low four bits) and m (high ones) of the 16 rows, as bytes of the file.
@@ -15,7 +16,9 @@ import { passBytes } from './quantize';
 import { HALF_BIAS, QUAD, dotUnsigned, halfToFloat, nibbleMask, quadEven, quadOdd, twoBits } from './simd';
 
 const BLOCK: usize = 160;
-export const SUPER_Q2K: usize = 8 * BLOCK + 128;
+/** Bytes of the floats before each 8 blocks. */
+const UNITS: usize = 128;
+const SUPER_Q2K: usize = UNITS + 8 * BLOCK;
 
 const FILE_SUPER: usize = 84;
 
@@ -33,15 +36,15 @@ export function packQ2K(source: usize, rows: i32, supers: i32, target: usize): i
         const second = v128.and(i16x8.shr_u(v128.load(pairs, 16), shift), mask);
         const both = v128.or(first, i16x8.shl(second, 2));
         const words = v128.or(both, i16x8.shl(v128.shuffle<i32>(both, both, 1, 1, 3, 3), 4));
-        const at = to + b * BLOCK;
+        const at = to + UNITS + b * BLOCK;
         v128.store32_lane(at + (r >> 2 << 5) + ((r & 3) << 2), words, 0);
         v128.store32_lane(at + (r >> 2 << 5) + ((r & 3) << 2), words, 2, 16);
         store<u16>(at + (r << 1), load<u16>(from + (b << 1)), 128);
       }
       const d = load<u16>(from, 80), e = load<u16>(from, 82);
       isWrong |= isInfinite(d) | isInfinite(e);
-      store<f32>(to + 8 * BLOCK + (r << 2), halfToFloat(d) / HALF_BIAS);
-      store<f32>(to + 8 * BLOCK + (r << 2), halfToFloat(e) / HALF_BIAS, 64);
+      store<f32>(to + (r << 2), halfToFloat(d) / HALF_BIAS);
+      store<f32>(to + (r << 2), halfToFloat(e) / HALF_BIAS, 64);
     }
   }
   return isWrong;
@@ -52,12 +55,12 @@ export function unpackRowQ2K(group: usize, row: i32, columns: i32, out: usize): 
   const r = <usize>row;
   for (let c: usize = 0; c < <usize>columns; c++) {
     const at = group + (c >> 8) * SUPER_Q2K;
-    const block = at + ((c >> 5) & 7) * BLOCK, second = (c >> 4) & 1;
+    const block = at + UNITS + ((c >> 5) & 7) * BLOCK, second = (c >> 4) & 1;
     const four = load<u8>(block + (r >> 2 << 5) + ((c >> 3 & 1) << 4) + ((r & 3) << 2) + (c & 3));
     const q = <i32>four >> <i32>(((c >> 2 & 1) << 2) + (second << 1)) & 3;
     const both = load<u8>(block + (r << 1) + second, 128);
-    const d = load<f32>(at + 8 * BLOCK + (r << 2)) * HALF_BIAS * <f32>(both & 15);
-    const e = load<f32>(at + 8 * BLOCK + (r << 2), 64) * HALF_BIAS * <f32>(both >> 4);
+    const d = load<f32>(at + (r << 2)) * HALF_BIAS * <f32>(both & 15);
+    const e = load<f32>(at + (r << 2), 64) * HALF_BIAS * <f32>(both >> 4);
     store<f32>(out + (c << 2), d * <f32>q - e);
   }
 }
@@ -76,8 +79,8 @@ export function rowQ2K(matrix: usize, blocks: i32, act: usize, out: usize): void
       quads += pass;
       sum += <usize>blocks << 2;
     }
-    const group = matrix + (b >> 3) * SUPER_Q2K;
-    const w = group + (b & 7) * BLOCK, d = group + 8 * BLOCK;
+    const d = matrix + (b >> 3) * SUPER_Q2K;
+    const w = d + UNITS + (b & 7) * BLOCK;
     const scale = v128.load32_splat(quads + quadBytes + (b << 3));
     quads += (b << 3) * QUAD;
     const pair = v128.load32_splat(sum + (b << 2));
@@ -107,8 +110,8 @@ export function rowQ2K(matrix: usize, blocks: i32, act: usize, out: usize): void
 export function openQ2K(group: usize, blocks: i32, out: usize): void {
   const low = twoBits(0), high = twoBits(2), nibble = nibbleMask();
   for (let b: usize = 0; b < <usize>blocks; b++) {
-    const at = group + (b >> 3) * SUPER_Q2K;
-    const w = at + (b & 7) * BLOCK, d = at + 8 * BLOCK;
+    const d = group + (b >> 3) * SUPER_Q2K;
+    const w = d + UNITS + (b & 7) * BLOCK;
     for (let g: usize = 0; g < 4; g++) {
       for (let k: usize = 0; k < 2; k++) {
         const v = v128.load(w + (g << 5) + (k << 4)), u = i16x8.shr_u(v, 4);

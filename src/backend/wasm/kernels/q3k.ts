@@ -1,7 +1,7 @@
 /**
  * Q3_K: w = d x s x (q - 4), q in 0..7, s of 6 bits less 32 for 16 columns, d for 256. The arithmetic is that of half-blocks.ts.
  *
- * Packed group: 16 rows of K columns, as K/256 blocks of 1,856 bytes: 8 times the 224 bytes of 32 columns, then f32 d[16].
+ * Packed group: 16 rows of K columns, as K/256 blocks of 1,856 bytes: f32 d[16], then 8 times the 224 bytes of 32 columns.
  *   192 bytes  12 vectors (g = 0..3; k = 0..2), lanes are rows 4g..4g + 3: column 4k + c of the first half block in bits 0 to 2
  *              of byte c, of the second in bits 3 to 5; the six bits of k = 3 are in the high bits of the others;
  *   32         pairs of s of the 16 rows, as bytes.
@@ -14,7 +14,9 @@ import { passBytes } from './quantize';
 import { HALF_BIAS, QUAD, dotUnsigned, halfToFloat, quadEven, quadOdd, sixBits, threeBits } from './simd';
 
 const BLOCK: usize = 224;
-export const SUPER_Q3K: usize = 8 * BLOCK + 64;
+/** Bytes of the floats before each 8 blocks. */
+const UNITS: usize = 64;
+const SUPER_Q3K: usize = UNITS + 8 * BLOCK;
 
 const FILE_SUPER: usize = 110;
 
@@ -30,7 +32,7 @@ export function packQ3K(source: usize, rows: i32, supers: i32, target: usize): i
         const first = threeBitsOf(v128.load(from), <i32>b, v128.load(pairs), shift);
         const second = threeBitsOf(v128.load(from, 16), <i32>b, v128.load(pairs, 16), shift);
         const words = threeWords(v128.or(first, i16x8.shl(second, 3)));
-        const at = to + b * BLOCK;
+        const at = to + UNITS + b * BLOCK;
         v128.store32_lane(at + (r >> 2) * 48 + ((r & 3) << 2), words, 0);
         v128.store32_lane(at + (r >> 2) * 48 + ((r & 3) << 2), words, 1, 16);
         v128.store32_lane(at + (r >> 2) * 48 + ((r & 3) << 2), words, 2, 32);
@@ -39,7 +41,7 @@ export function packQ3K(source: usize, rows: i32, supers: i32, target: usize): i
       }
       const d = load<u16>(from, 108);
       isWrong |= isInfinite(d);
-      store<f32>(to + 8 * BLOCK + (r << 2), halfToFloat(d) / HALF_BIAS);
+      store<f32>(to + (r << 2), halfToFloat(d) / HALF_BIAS);
     }
   }
   return isWrong;
@@ -64,9 +66,9 @@ export function unpackRowQ3K(group: usize, row: i32, columns: i32, out: usize): 
   const r = <usize>row;
   for (let c: usize = 0; c < <usize>columns; c++) {
     const at = group + (c >> 8) * SUPER_Q3K;
-    const block = at + ((c >> 5) & 7) * BLOCK, second = (c >> 4) & 1;
+    const block = at + UNITS + ((c >> 5) & 7) * BLOCK, second = (c >> 4) & 1;
     const both = sixBitsOf(block + (r >> 2) * 48 + ((r & 3) << 2) + (c & 3), (c >> 2) & 3);
-    const scale = load<f32>(at + 8 * BLOCK + (r << 2)) * HALF_BIAS * <f32>load<i8>(block + (r << 1) + second, 192);
+    const scale = load<f32>(at + (r << 2)) * HALF_BIAS * <f32>load<i8>(block + (r << 1) + second, 192);
     store<f32>(out + (c << 2), scale * <f32>((both >> <i32>(second * 3) & 7) - 4));
   }
 }
@@ -85,8 +87,8 @@ export function rowQ3K(matrix: usize, blocks: i32, act: usize, out: usize): void
       quads += pass;
       sum += <usize>blocks << 2;
     }
-    const group = matrix + (b >> 3) * SUPER_Q3K;
-    const w = group + (b & 7) * BLOCK, d = group + 8 * BLOCK;
+    const d = matrix + (b >> 3) * SUPER_Q3K;
+    const w = d + UNITS + (b & 7) * BLOCK;
     const scale = v128.load32_splat(quads + quadBytes + (b << 3));
     quads += (b << 3) * QUAD;
     const pair = v128.load32_splat(sum + (b << 2));
@@ -116,8 +118,8 @@ export function rowQ3K(matrix: usize, blocks: i32, act: usize, out: usize): void
 export function openQ3K(group: usize, blocks: i32, out: usize): void {
   const six = sixBits(), low = threeBits(0), high = threeBits(3);
   for (let b: usize = 0; b < <usize>blocks; b++) {
-    const at = group + (b >> 3) * SUPER_Q3K;
-    const w = at + (b & 7) * BLOCK, d = at + 8 * BLOCK;
+    const d = group + (b >> 3) * SUPER_Q3K;
+    const w = d + UNITS + (b & 7) * BLOCK;
     for (let g: usize = 0; g < 4; g++) {
       const vectors = w + g * 48, to = out + (g << 4);
       const v0 = v128.load(vectors, 0), v1 = v128.load(vectors, 16), v2 = v128.load(vectors, 32);

@@ -1,7 +1,7 @@
 /**
  * Q6_K: w = d x s x (q - 32), q in 0..63, a signed byte s for 16 columns, d for 256. The arithmetic is that of half-blocks.ts.
  *
- * Packed group: 16 rows of K columns, as K/256 blocks of 3,392 bytes: 8 times the 416 bytes of 32 columns, then f32 d[16].
+ * Packed group: 16 rows of K columns, as K/256 blocks of 3,392 bytes: f32 d[16], then 8 times the 416 bytes of 32 columns.
  *   384 bytes  24 vectors (half h = 0, 1; g = 0..3; k = 0..2), lanes are rows 4g..4g + 3: six bits of the columns
  *              16h + 4k..4k + 3, and in the two high bits a third of the six of columns 16h + 12..15, the highest for k = 0;
  *   32         pairs of s of the 16 rows.
@@ -14,7 +14,9 @@ import { passBytes } from './quantize';
 import { HALF_BIAS, QUAD, dotUnsigned, halfToFloat, quadEven, quadOdd, sixBits } from './simd';
 
 const BLOCK: usize = 416;
-export const SUPER_Q6K: usize = 8 * BLOCK + 64;
+/** Bytes of the floats before each 8 blocks. */
+const UNITS: usize = 64;
+const SUPER_Q6K: usize = UNITS + 8 * BLOCK;
 
 const FILE_SUPER: usize = 210;
 
@@ -35,15 +37,15 @@ export function packQ6K(source: usize, rows: i32, supers: i32, target: usize): i
           i16x8.shl(v128.and(i16x8.shr_u(pairs, <i32>quarter << 1), high), 4),
         );
         const words = threeWords(q);
-        const at = to + (h >> 1) * BLOCK + (h & 1) * 192 + (r >> 2) * 48 + ((r & 3) << 2);
+        const at = to + UNITS + (h >> 1) * BLOCK + (h & 1) * 192 + (r >> 2) * 48 + ((r & 3) << 2);
         v128.store32_lane(at, words, 0);
         v128.store32_lane(at, words, 1, 16);
         v128.store32_lane(at, words, 2, 32);
-        store<u8>(to + (h >> 1) * BLOCK + (r << 1) + (h & 1), load<u8>(from + h, 192), 384);
+        store<u8>(to + UNITS + (h >> 1) * BLOCK + (r << 1) + (h & 1), load<u8>(from + h, 192), 384);
       }
       const d = load<u16>(from, 208);
       isWrong |= isInfinite(d);
-      store<f32>(to + 8 * BLOCK + (r << 2), halfToFloat(d) / HALF_BIAS);
+      store<f32>(to + (r << 2), halfToFloat(d) / HALF_BIAS);
     }
   }
   return isWrong;
@@ -54,10 +56,10 @@ export function unpackRowQ6K(group: usize, row: i32, columns: i32, out: usize): 
   const r = <usize>row;
   for (let c: usize = 0; c < <usize>columns; c++) {
     const at = group + (c >> 8) * SUPER_Q6K;
-    const block = at + ((c >> 5) & 7) * BLOCK;
+    const block = at + UNITS + ((c >> 5) & 7) * BLOCK;
     const words = block + ((c >> 4) & 1) * 192 + (r >> 2) * 48 + ((r & 3) << 2) + (c & 3);
     const q = sixBitsOf(words, (c >> 2) & 3);
-    const scale = load<f32>(at + 8 * BLOCK + (r << 2)) * HALF_BIAS * <f32>load<i8>(block + (r << 1) + ((c >> 4) & 1), 384);
+    const scale = load<f32>(at + (r << 2)) * HALF_BIAS * <f32>load<i8>(block + (r << 1) + ((c >> 4) & 1), 384);
     store<f32>(out + (c << 2), scale * <f32>(q - 32));
   }
 }
@@ -88,8 +90,8 @@ export function rowQ6K(matrix: usize, blocks: i32, act: usize, out: usize): void
       quads += pass;
       sum += <usize>blocks << 2;
     }
-    const group = matrix + (b >> 3) * SUPER_Q6K;
-    const w = group + (b & 7) * BLOCK, d = group + 8 * BLOCK;
+    const d = matrix + (b >> 3) * SUPER_Q6K;
+    const w = d + UNITS + (b & 7) * BLOCK;
     const scales = quads + quadBytes + (b << 3);
     quads += (b << 3) * QUAD;
     const pair = v128.load32_splat(sum + (b << 2));
@@ -137,9 +139,8 @@ export function rowQ6K(matrix: usize, blocks: i32, act: usize, out: usize): void
 export function openQ6K(group: usize, blocks: i32, out: usize): void {
   const mask = sixBits();
   for (let b: usize = 0; b < <usize>blocks; b++) {
-    const at = group + (b >> 3) * SUPER_Q6K;
-    const d = at + 8 * BLOCK;
-    let w = at + (b & 7) * BLOCK;
+    const d = group + (b >> 3) * SUPER_Q6K;
+    let w = d + UNITS + (b & 7) * BLOCK;
     const pairs = w + 384;
     for (let half: usize = 0; half < 512; half += 256) {
       for (let g: usize = 0; g < 64; g += 16) {
