@@ -16,8 +16,8 @@ const DEFLATED = 8;
 /** The end record is 22 bytes and a comment of at most 65,535. */
 const LONGEST_END = 22 + 0xffff;
 
-/** Writes the entry `name` of the zip file `zipPath` to `target`. Throws when there is no such entry. */
-export async function extractFromZip(zipPath, name, target) {
+/** Writes the entry `name` of the zip file `zipPath` to `target`, or to its end. Throws when there is no such entry. */
+export async function extractFromZip(zipPath, name, target, { append = false } = {}) {
   const file = await open(zipPath);
   let entry;
   try {
@@ -27,7 +27,7 @@ export async function extractFromZip(zipPath, name, target) {
   }
   const packed = createReadStream(zipPath, { start: entry.start, end: entry.start + entry.packedSize - 1 });
   const stages = entry.method === DEFLATED ? [createInflateRaw()] : [];
-  await pipeline([packed, ...stages, createWriteStream(target)]);
+  await pipeline([packed, ...stages, createWriteStream(target, { flags: append ? 'a' : 'w' })]);
 }
 
 async function findEntry(file, name, zipPath) {

