@@ -1,6 +1,6 @@
 /**
  * The one place that knows the kinds of packed matrices. A kind says how a group of 16 rows lies in memory, which form of
- * activations it meets, and which kernels multiply the two. A new kind is a number here, its row of PACKS in ../layout.ts, a
+ * activations it meets, and which kernels multiply the two. A new kind is a number in kinds.ts, its row of PACKS in ../layout.ts, a
  * file with its kernels, and a case in each function below.
  *
  * What all kinds keep to: a group is `groupBytes` of PACKS long, a multiple of 16 where its vectors are aligned; products are
@@ -9,12 +9,16 @@
  */
 import { packBlocks, unpackBlocks } from './blocks';
 import { BRAIN, HALF, WHOLE, packFloats, rowFloats, rowsFloats, unpackRowFloats } from './floats';
-import { OPEN_HALVES, OPEN_HALVES_TAIL, rowsHalves } from './half-blocks';
+import { pairQ2K, pairQ3K, pairQ6K, rowQ2K, rowQ3K, rowQ6K } from './half-row';
+import { OPEN_HALVES, OPEN_HALVES_TAIL, rowsHalves } from './half-rows';
+import {
+  BF16, F16, F32, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
+} from './kinds';
 import { plan } from './plan';
 import { OPEN4, openQ4, packQ4, rowQ4, rowsQ4, unpackRowQ4 } from './q4';
-import { packQ2K, rowQ2K, openQ2K, unpackRowQ2K } from './q2k';
-import { packQ3K, rowQ3K, openQ3K, unpackRowQ3K } from './q3k';
-import { packQ6K, rowQ6K, openQ6K, unpackRowQ6K } from './q6k';
+import { openQ2K, packQ2K, unpackRowQ2K } from './q2k';
+import { openQ3K, packQ3K, unpackRowQ3K } from './q3k';
+import { openQ6K, packQ6K, unpackRowQ6K } from './q6k';
 import { packQ8, pairQ8, rowQ8, unpackRowQ8 } from './q8';
 import {
   openQ4_0, openQ4_K, openQ5_0, openQ5_1, openQ5_K, pairQ4_0, pairQ4_1, pairQ4_K, pairQ5_0, pairQ5_1, pairQ5_K,
@@ -22,20 +26,6 @@ import {
 } from './quants-kernels';
 import { RELAXED } from './simd';
 import { packSupers, unpackSupers } from './supers';
-
-export const Q4_1: i32 = 1;
-export const Q8_0: i32 = 2;
-export const Q4_0: i32 = 3;
-export const Q5_0: i32 = 4;
-export const Q5_1: i32 = 5;
-export const Q4_K: i32 = 6;
-export const Q5_K: i32 = 7;
-export const Q6_K: i32 = 8;
-export const Q3_K: i32 = 9;
-export const Q2_K: i32 = 10;
-export const F16: i32 = 11;
-export const BF16: i32 = 12;
-export const F32: i32 = 13;
 
 /** Forms of activations, as bits: blocks of 8 bits with refinement, 14 bits with a scale per row (quantize.ts), f32. */
 export const EIGHT: i32 = 1;
@@ -138,7 +128,6 @@ export function multiplyRow(kind: i32, group: usize, columns: i32, act: usize, o
  */
 export function fewRows(kind: i32): i32 {
   if (kind == Q8_0 || kind >= F16) return i32.MAX_VALUE;
-  if (kind > Q5_K) return 0;
   if (!RELAXED) return 2;
   return kind == Q4_0 || kind == Q4_1 || kind == Q4_K ? 16 : 4;
 }
@@ -158,6 +147,9 @@ export function multiplyFew(
     else if (kind == Q4_0) pairQ4_0(group, blocks, form, lane, out);
     else if (kind == Q5_0) pairQ5_0(group, blocks, form, lane, out);
     else if (kind == Q5_1) pairQ5_1(group, blocks, form, lane, out);
+    else if (kind == Q6_K) pairQ6K(group, blocks, form, lane, out);
+    else if (kind == Q3_K) pairQ3K(group, blocks, form, lane, out);
+    else if (kind == Q2_K) pairQ2K(group, blocks, form, lane, out);
     else if (kind == Q4_K) pairQ4_K(group, blocks, form, lane, out);
     else pairQ5_K(group, blocks, form, lane, out);
   }
