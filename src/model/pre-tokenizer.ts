@@ -18,7 +18,8 @@ const EXPRESSIONS: Readonly<Record<string, string>> = {
 
 /** A function that cuts text into words; together they are the text. */
 export function createPreTokenizer(name: string | undefined): (text: string) => string[] {
-  const expression = EXPRESSIONS[name ?? ''];
+  // Own properties only: a damaged file may name one that every object has.
+  const expression = Object.hasOwn(EXPRESSIONS, name ?? '') ? EXPRESSIONS[name ?? ''] : undefined;
   if (expression === undefined) {
     throw new SelvedgeError(
       'unsupported_model',
