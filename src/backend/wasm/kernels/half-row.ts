@@ -66,10 +66,7 @@ export function pairQ2K(group: usize, blocks: i32, act: usize, lane: usize, out:
     sum += (b << 2) * lanes + (lane << 2);
     const scale = from + quadBytes + (b << 3) * lanes + (lane << 2);
     const quads = from + (b << 3) * QUAD * lanes + lane * QUAD;
-    four(kind, 0, lanes, w, units, quads, sum, scale, out);
-    four(kind, 1, lanes, w, units, quads, sum, scale, out);
-    four(kind, 2, lanes, w, units, quads, sum, scale, out);
-    four(kind, 3, lanes, w, units, quads, sum, scale, out);
+    for (let g: usize = 0; g < 4; g++) four(kind, g, lanes, w, units, quads, sum, scale, out);
   }
   shrink(out, lanes == 4 ? 128 : 64);
 }
