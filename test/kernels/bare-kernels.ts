@@ -22,7 +22,12 @@ interface TestKernels extends Kernels {
   ): void;
   quantize8(x: number, length: number, out: number, lane: number, lanes: number): void;
   chooseRefined(length: number, group: number, lanes: number, rows: number): void;
+  sumHalves(group: number, length: number, lanes: number): void;
+  spread(x: number, length: number, out: number, lane: number, lanes: number): void;
 }
+
+/** As in kernels/packs.ts. */
+const FLOATS = 4;
 
 const MIB = 1 << 20;
 const [SOURCE, GROUP, OFFSETS, ACTIVATIONS, INPUT, OPEN, OUT] = [1, 2, 3, 4, 5, 6, 7].map(
@@ -63,16 +68,21 @@ export class BareKernels {
     return this.#floats(OUT, columns).slice();
   }
 
-  /** 16 outputs of one row of activations, which meet the kind in 8 bits. */
+  /** Whether many rows meet the kind opened. Else it is always used as it is packed. */
+  isOpened(kind: number): boolean {
+    return this.#kernels.openBytes(kind, 256) > 0;
+  }
+
+  /** 16 outputs of one row of activations. */
   multiplyOne(kind: number, x: Float32Array): Float32Array {
-    this.#prepare([x], 1);
+    this.#prepare(kind, [x], 1);
     this.#kernels.multiplyRow(kind, GROUP, x.length, ACTIVATIONS, OFFSETS, OUT);
     return this.#floats(OUT, 16).map((value) => value * DUE);
   }
 
   /** 16 outputs of each of one to four rows, with the group as it is packed. */
   multiplyFew(kind: number, rows: readonly Float32Array[]): Float32Array[] {
-    this.#prepare(rows, 4);
+    this.#prepare(kind, rows, 4);
     this.#kernels.multiplyFew(kind, GROUP, rows[0]!.length, rows.length, ACTIVATIONS, OFFSETS, OUT);
     return this.#outputs(rows.length);
   }
@@ -80,7 +90,7 @@ export class BareKernels {
   /** 16 outputs of each of one to four rows, with the group opened. */
   multiplyOpened(kind: number, rows: readonly Float32Array[]): Float32Array[] {
     const columns = rows[0]!.length;
-    this.#prepare(rows, 4);
+    this.#prepare(kind, rows, 4);
     this.#kernels.openGroup(kind, GROUP, columns, OPEN);
     this.#kernels.multiplyRows(kind, OPEN, columns, ACTIVATIONS, OUT);
     return this.#outputs(rows.length);
@@ -90,12 +100,18 @@ export class BareKernels {
     return Array.from({ length: rows }, (_, i) => this.#floats(OUT + 64 * i, 16).map((value) => value * DUE));
   }
 
-  #prepare(rows: readonly Float32Array[], lanes: number): void {
+  /** In the form that the kind meets: f32, or 8 bits with the sums that some kinds want. */
+  #prepare(kind: number, rows: readonly Float32Array[], lanes: number): void {
+    const length = rows[0]!.length;
+    const areFloats = this.#kernels.formOf(kind) === FLOATS;
     rows.forEach((x, lane) => {
-      this.#floats(INPUT, x.length).set(x);
-      this.#kernels.quantize8(INPUT, x.length, ACTIVATIONS, lane, lanes);
+      this.#floats(INPUT, length).set(x);
+      if (areFloats) this.#kernels.spread(INPUT, length, ACTIVATIONS, lane, lanes);
+      else this.#kernels.quantize8(INPUT, length, ACTIVATIONS, lane, lanes);
     });
-    this.#kernels.chooseRefined(rows[0]!.length, ACTIVATIONS, lanes, rows.length);
+    if (areFloats) return;
+    this.#kernels.chooseRefined(length, ACTIVATIONS, lanes, rows.length);
+    this.#kernels.sumHalves(ACTIVATIONS, length, lanes);
   }
 
   #floats(at: number, length: number): Float32Array {

@@ -14,7 +14,8 @@ export { lastStep, stopThreads } from './sync';
 
 // For tests, which try each kind by itself.
 export { multiplyFew, multiplyRow, multiplyRows, openGroup, unpackRow } from './packs';
-export { chooseRefined, quantize8 } from './quantize';
+export { chooseRefined, quantize8, spread } from './quantize';
+export { sumHalves } from './half-blocks';
 
 /** Body of thread 1 and up: runs every step after that of word `seen` until the host stops the threads. Blocks. */
 export function runThread(thread: i32, seen: i32): void {
