@@ -15,6 +15,8 @@ import { tinyGguf } from '../models/tiny-gguf.ts';
 import type { TinyOptions } from '../models/tiny-gguf.ts';
 
 const LENGTH = 90;
+/** Rows of whole blocks of 256. */
+const WIDE: Partial<TinyOptions> = { hidden: 256, heads: 4, kvHeads: 2, ffn: 256 };
 const MODELS: Record<string, Partial<TinyOptions>> = {
   Q4_1: { type: 'Q4_1' },
   Q8_0: { type: 'Q8_0' },
@@ -47,6 +49,30 @@ const MODELS: Record<string, Partial<TinyOptions>> = {
   'five layers': { layers: 5, type: 'Q8_0' },
   'a vocabulary that is no multiple of 16': { vocab: 333, type: 'Q4_1' },
   'another seed': { seed: 7, type: 'Q4_1' },
+  Q6_K: { ...WIDE, type: 'Q6_K', seed: 2 },
+  Q3_K: { ...WIDE, type: 'Q3_K', heads: 8 },
+  Q2_K: { ...WIDE, type: 'Q2_K', ffn: 512 },
+  F16: { type: 'F16' },
+  BF16: { type: 'BF16', tied: false },
+  F32: { type: 'F32' },
+  'as Q4_K_M mixes them, with floats beside': {
+    ...WIDE,
+    type: 'Q4_K',
+    types: {
+      value: 'Q6_K',
+      down: 'Q6_K',
+      embedding: 'Q6_K',
+      key: 'F16',
+      up: 'BF16',
+      'attention-output': 'F32',
+    },
+  },
+  'as Q2_K and Q3_K_M mix them': {
+    ...WIDE,
+    type: 'Q2_K',
+    types: { value: 'Q3_K', down: 'Q3_K', up: 'Q5_K', head: 'Q6_K' },
+    tied: false,
+  },
 };
 
 interface Case {
@@ -75,6 +101,11 @@ CASES.push(
     'Q4_1 with other outliers',
     outliers({ hidden: 320, heads: 5, kvHeads: 1, ffn: 384, type: 'Q4_1', seed: 3 }),
   ],
+  [
+    'Q6_K with outliers',
+    outliers({ hidden: 512, heads: 8, kvHeads: 2, ffn: 256, type: 'Q6_K', tied: false }),
+  ],
+  ['Q2_K with outliers', outliers({ hidden: 256, heads: 4, kvHeads: 1, ffn: 512, type: 'Q2_K', seed: 3 })],
   ['Q8_0 with outliers', outliers({ hidden: 256, heads: 4, kvHeads: 2, ffn: 256, type: 'Q8_0' })],
 );
 for (const type of ['Q4_1', 'Q8_0'] as const) {
@@ -97,8 +128,8 @@ const ROUNDED_NEAR_TIE = 0.1;
  * ones 0.0003 (one layer) to 0.0015, int8 keys and values 0.0001 to 0.0007 more.
  */
 const BOUNDS = {
-  f32: { Q8_0: 5e-6, Q4_1: 0.003 },
-  q8: { Q8_0: 0.0015, Q4_1: 0.004 },
+  f32: { fourteen: 5e-6, eight: 0.003 },
+  q8: { fourteen: 0.0015, eight: 0.004 },
 } as const;
 
 /**
@@ -112,7 +143,7 @@ describe.each(CASES)('the kernels and the reference agree: %s', (_, { make, leng
   const ids = someIds(length);
   const bytes = make();
   const plan = planModel(readGgufHeader(bytes));
-  const is4Bit = plan.tensors.some(({ type }) => type === 'Q4_1');
+  const is8Bit = plan.tensors.some(({ type }) => type.startsWith('Q') && type !== 'Q8_0');
   let exact: Float32Array[] = [];
   let rounded: Float32Array[] = [];
   beforeAll(() => {
@@ -130,7 +161,7 @@ describe.each(CASES)('the kernels and the reference agree: %s', (_, { make, leng
     const rows = await rowsOf(session, ids);
     session.dispose();
     const { mean, argmaxMisses } = compareLogits(exact, rows, slack * NEAR_TIE);
-    expect(mean).toBeLessThan(slack * BOUNDS[kv][is4Bit ? 'Q4_1' : 'Q8_0']);
+    expect(mean).toBeLessThan(slack * BOUNDS[kv][is8Bit ? 'eight' : 'fourteen']);
     expect(argmaxMisses).toBe(0);
     if (kv === 'q8') return;
     const close = compareLogits(rounded, rows, slack * ROUNDED_NEAR_TIE);

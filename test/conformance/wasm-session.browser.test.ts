@@ -19,6 +19,18 @@ const MODELS: Record<string, [Partial<TinyOptions>, Partial<SessionOptions>]> = 
     { type: 'Q8_0', tied: false, hidden: 128, heads: 4, kvHeads: 2 },
     { threads: 2, kv: 'f32' },
   ],
+  'Q6_K with Q3_K, Q2_K and floats, two threads': [
+    {
+      type: 'Q6_K',
+      types: { value: 'Q3_K', up: 'Q2_K', key: 'F16', 'attention-output': 'BF16', head: 'F32' },
+      tied: false,
+      hidden: 256,
+      heads: 4,
+      kvHeads: 2,
+      ffn: 256,
+    },
+    { threads: 2 },
+  ],
   'Q4_1, heads of 128, f32 keys and values, plain SIMD, one thread': [
     { type: 'Q4_1', headSize: 128, heads: 2, kvHeads: 2, tied: false },
     { threads: 1, kv: 'f32', simd: 'plain' },

@@ -25,6 +25,15 @@ const MODELS: Record<string, Uint8Array | MadeModel> = {
     ffn: 256,
     contextLength,
   }),
+  'Q6_K with outliers, Q3_K, Q2_K and F16': outlierGguf({
+    type: 'Q6_K',
+    types: { down: 'Q3_K', gate: 'Q2_K', key: 'F16' },
+    hidden: 256,
+    heads: 4,
+    kvHeads: 1,
+    ffn: 256,
+    contextLength,
+  }),
   'Q8_0 with heads of 128, Q4_1 head, values and gates': tinyGguf({
     type: 'Q8_0',
     types: { head: 'Q4_1', value: 'Q4_1', gate: 'Q4_1' },

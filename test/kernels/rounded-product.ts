@@ -2,6 +2,7 @@
  * The products of the reference forward pass with the kernels' own rounding of activations (kernels/quantize.ts), so that what
  * is left between the two is the order of sums and the kernels' e^x. For weights of up to 6 bits: blocks of 32 in 8 bits, and
  * again what that left over where a block's scale is above twice the row's root mean square. For 8-bit ones: the row in 14.
+ * For floats: not at all.
  */
 import type { Matrix } from '../models/reference-forward.ts';
 import { multiply } from '../models/reference-forward.ts';
@@ -9,7 +10,9 @@ import { multiply } from '../models/reference-forward.ts';
 const f = Math.fround;
 
 export function roundedProduct(matrix: Matrix, x: Float32Array): Float32Array {
-  return multiply(matrix, matrix.type === 'Q8_0' ? in14Bits(x) : in8Bits(x));
+  const { type } = matrix;
+  if (!type.startsWith('Q')) return multiply(matrix, x);
+  return multiply(matrix, type === 'Q8_0' ? in14Bits(x) : in8Bits(x));
 }
 
 function in14Bits(x: Float32Array): Float32Array {
