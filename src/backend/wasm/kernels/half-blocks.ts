@@ -95,7 +95,7 @@ export function sumHalves(group: usize, length: i32, lanes: i32): void {
   return i16x8.shr_u(v128.or(t, v128.andnot(v0, mask)), 2);
 }
 
-/** Quad `k` of a row at `at`, byte by byte; the other words of its half block are 16 bytes apart from `first` on. */
+/** One byte of quad `k` of a half block whose first word has that byte at `first`; the words are 16 bytes apart. */
 export function sixBitsOf(first: usize, k: usize): i32 {
   if (k < 3) return <i32>load<u8>(first + (k << 4)) & 63;
   return <i32>load<u8>(first) >> 6 << 4 | <i32>load<u8>(first, 16) >> 6 << 2 | <i32>load<u8>(first, 32) >> 6;
@@ -114,7 +114,7 @@ export function sixBitsOf(first: usize, k: usize): i32 {
   return dotUnsigned(acc, w, e, quadOdd(quad, e));
 }
 
-/** Sums of both halves, below 2^15, as pairs of i16; the second ones lack `shift` bits of where they are to be. */
+/** Sums of both halves, below 2^15 in magnitude, as pairs of i16. The second ones are 2^(16 - shift) times too large. */
 // @ts-ignore: decorator
 @inline export function paired(first: v128, second: v128, shift: i32): v128 {
   return v128.shuffle<i16>(first, i32x4.shl(second, shift), 0, 9, 2, 11, 4, 13, 6, 15);

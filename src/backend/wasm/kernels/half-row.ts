@@ -1,7 +1,7 @@
 /**
  * One row of activations, or two of a group of four, times weights with a scale for every 16 columns (half-blocks.ts), as they
- * are packed: what a type unpacks in registers, both rows meet. Two rows cost 1.5 times as much as one in cache, and nearly
- * nothing more than one from memory. Each kernel is a function of its own, with its type and rows built in.
+ * are packed: what a type unpacks in registers, both rows meet. Two rows cost 1.4 times as much as one in cache, 1.2 times from
+ * memory. Each kernel is a function of its own, with its type and rows built in.
  *
  * `act`: 8-bit form with lanes = 1, or 4 for two rows, and its sums. Results are f32 [rows][16] times 2^-56 at `out`.
  */

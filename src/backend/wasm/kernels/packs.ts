@@ -1,7 +1,7 @@
 /**
  * The one place that knows the kinds of packed matrices. A kind says how a group of 16 rows lies in memory, which form of
- * activations it meets, and which kernels multiply the two. A new kind is a number in kinds.ts, its row of PACKS in ../layout.ts, a
- * file with its kernels, and a case in each function below.
+ * activations it meets, and which kernels multiply the two. A new kind is a number in kinds.ts, its row of PACKS in
+ * ../layout.ts, a file with its kernels, and a case in each function below.
  *
  * What all kinds keep to: a group is `groupBytes` of PACKS long, a multiple of 16 where its vectors are aligned; products are
  * returned times 2^-56 (half of what unrebiased f16 scales lack); and a row's outputs have the same bits from `multiplyRow` as
@@ -123,8 +123,8 @@ export function multiplyRow(kind: i32, group: usize, columns: i32, act: usize, o
 
 /**
  * The most rows that `multiplyFew` takes for a kind; with more, an opened group is faster. 8-bit quants and floats are used as
- * they lie. 4-bit quants cost so little to unpack that opening pays from about 20 rows on, 5-bit ones from 5 on; without
- * relaxed SIMD from 3 on.
+ * they lie. 4-bit quants cost so little to unpack that opening pays from about 20 rows on, all
+ * others from 5 on; without relaxed SIMD from 3 on.
  */
 export function fewRows(kind: i32): i32 {
   if (kind == Q8_0 || kind >= F16) return i32.MAX_VALUE;
