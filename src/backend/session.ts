@@ -196,7 +196,29 @@ export interface KvCache {
   restore(snapshot: Uint8Array): void;
   /** A new cache that starts with the first `length` tokens of this one. */
   fork(length: number): KvCache;
+  /**
+   * The first `count` positions of block `index` (positions from `index * blocks.positions` on), copied. The same tokens
+   * give the same bytes in every session with the same `blocks.format`, whatever else the cache has held.
+   */
+  exportBlock(index: number, count: number): Uint8Array<ArrayBuffer>;
+  /**
+   * Appends a block of `count` positions, exported by a session with the same format, to a cache that ends at the end of a
+   * block. Throws, leaving the cache as it was: `invalid_request` if the bytes cannot be such a block,
+   * `context_length_exceeded`, `out_of_memory`.
+   */
+  appendBlock(block: Uint8Array, count: number): void;
   dispose(): void;
+}
+
+/** How a session's caches are cut into what can be kept and given back one by one. */
+export interface KvBlocks {
+  /** Positions of a whole block. */
+  positions: number;
+  /**
+   * Equal formats mean equal bits: it tells apart layouts, quantisation with its smoothing and centres, versions of the
+   * kernels, and how this processor and browser round.
+   */
+  format: string;
 }
 
 export interface SessionInfo {
@@ -213,6 +235,7 @@ export interface SessionInfo {
 
 export interface Session {
   info(): SessionInfo;
+  readonly blocks: KvBlocks;
   createCache(): KvCache;
   /**
    * Appends `ids` (1..maxBatch) to `cache` and returns one pick for each request, in order.

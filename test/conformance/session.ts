@@ -154,6 +154,72 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
       );
     });
 
+    /** Of 150 tokens, of which another cache takes over `count`. */
+    const COUNTS = [1, 3, 4, 5, 63, 64, 65, 128, 150];
+
+    test.each(COUNTS)('goes on from blocks of the first %i positions with the same bits', async (count) => {
+      const s = await session();
+      const { positions } = s.blocks;
+      const all = ids(150, 9);
+      const source = s.createCache();
+      await feed(s, source, all);
+      const target = s.createCache();
+      for (let start = 0; start < count; start += positions) {
+        const part = Math.min(positions, count - start);
+        target.appendBlock(source.exportBlock(start / positions, part), part);
+      }
+      expect(target.length).toBe(count);
+      source.rewind(count);
+      expect(await feed(s, target, ids(10, 1))).toBe(await feed(s, source, ids(10, 1)));
+      expect(blocksOf(s, target)).toEqual(blocksOf(s, source));
+    });
+
+    test('a block has the same bytes whatever the cache has held before and holds behind it', async () => {
+      const s = await session();
+      const all = ids(90, 9);
+      const cache = s.createCache();
+      await feed(s, cache, [...all.slice(0, 69), ...ids(50, 2)]);
+      const ahead = cache.exportBlock(1, 5);
+      cache.rewind(69);
+      expect(cache.exportBlock(1, 5)).toEqual(ahead);
+      const other = s.createCache();
+      await feed(s, other, [...all.slice(0, 69), ...ids(7, 4)], 31);
+      other.rewind(69);
+      expect(other.exportBlock(1, 5)).toEqual(ahead);
+    });
+
+    test('a fork that goes on in an appended block leaves its source alone', async () => {
+      const s = await session();
+      const source = s.createCache();
+      await feed(s, source, ids(20));
+      const block = source.exportBlock(0, 20);
+      const target = s.createCache();
+      target.appendBlock(block, 20);
+      await feed(s, target.fork(20), ids(9, 1));
+      expect(target.exportBlock(0, 20)).toEqual(block);
+    });
+
+    test('refuses bytes that are no block, and a block beyond the context', async () => {
+      const s = await session();
+      const { positions } = s.blocks;
+      const source = s.createCache();
+      await feed(s, source, ids(positions, 9));
+      const block = source.exportBlock(0, positions);
+      const cache = s.createCache();
+      const invalid = expect.objectContaining({ code: 'invalid_request' });
+      expect(() => cache.appendBlock(block.subarray(0, block.length - 1), positions)).toThrow(invalid);
+      expect(() => cache.appendBlock(block, positions - 4)).toThrow(invalid);
+      expect(() => cache.appendBlock(block, positions + 1)).toThrow(invalid);
+      expect(() => cache.appendBlock(new Uint8Array(0), 0)).toThrow(invalid);
+      expect(cache.length).toBe(0);
+      const fitting = Math.floor(s.info().contextLength / positions);
+      for (let i = 0; i < fitting; i++) cache.appendBlock(block, positions);
+      expect(() => cache.appendBlock(block, positions)).toThrow(
+        expect.objectContaining({ code: 'context_length_exceeded' }),
+      );
+      expect(cache.length).toBe(fitting * positions);
+    });
+
     test('a full context is an error that leaves the cache as it was', async () => {
       const s = await session();
       const { contextLength } = s.info();
@@ -230,6 +296,15 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
       expect(kvBytes).toBeGreaterThanOrEqual(cache.byteLength);
       expect(totalBytes).toBeGreaterThanOrEqual(kvBytes);
     });
+  });
+}
+
+/** Of all blocks, the open one included: equal strings are equal bytes. */
+function blocksOf(session: Session, cache: ReturnType<Session['createCache']>): string[] {
+  const { positions } = session.blocks;
+  return Array.from({ length: Math.ceil(cache.length / positions) }, (_, i) => {
+    const block = cache.exportBlock(i, Math.min(positions, cache.length - i * positions));
+    return bits(new Float32Array(block.buffer));
   });
 }
 

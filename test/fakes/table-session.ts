@@ -15,6 +15,8 @@ export interface TableOptions {
   logits?: (ids: readonly number[]) => Float32Array;
   /** Runs before each step. */
   beforeStep?: (ids: readonly number[], cached: readonly number[]) => void | Promise<void>;
+  /** Of its blocks. */
+  format?: string;
   /** Tokens that all caches together may hold. */
   memoryTokens?: number;
 }
@@ -28,6 +30,7 @@ export interface TableSession extends Session {
 }
 
 const MAGIC = 0x7ab1e;
+const BLOCK_POSITIONS = 64;
 
 export function createTableSession(options: TableOptions): TableSession {
   const { vocabSize, contextLength = 1024, maxBatch = 128, memoryTokens = Infinity } = options;
@@ -77,11 +80,30 @@ export function createTableSession(options: TableOptions): TableSession {
       return new TableCache(this.ids.slice(0, length));
     }
 
+    exportBlock(index: number, count: number): Uint8Array<ArrayBuffer> {
+      const start = index * BLOCK_POSITIONS;
+      assert(start + count <= this.length, `block ${index} of ${count} ids`);
+      return new Uint8Array(Uint32Array.from(this.ids.slice(start, start + count)).buffer);
+    }
+
+    appendBlock(block: Uint8Array, count: number): void {
+      assert(this.length % BLOCK_POSITIONS === 0, `a block is appended at ${this.length}`);
+      if (count < 1 || count > BLOCK_POSITIONS || block.length !== count * 4) {
+        throw new SelvedgeError('invalid_request', 'The block is of another session.');
+      }
+      if (this.length + count > contextLength) throw tooLong();
+      reserve(count);
+      this.ids.push(...new Uint32Array(block.slice().buffer));
+    }
+
     dispose(): void {
       live.delete(this);
       this.ids.length = 0;
     }
   }
+
+  const tooLong = (): SelvedgeError =>
+    new SelvedgeError('context_length_exceeded', `The table's context is ${contextLength}.`);
 
   const heldTokens = (): number => [...live].reduce((sum, cache) => sum + cache.length, 0);
 
@@ -107,6 +129,7 @@ export function createTableSession(options: TableOptions): TableSession {
       contextLength,
       memory: { weightBytes: 0, kvBytes: heldTokens() * 4, scratchBytes: 0, totalBytes: heldTokens() * 4 },
     }),
+    blocks: { positions: BLOCK_POSITIONS, format: options.format ?? `table ${vocabSize}` },
     createCache: () => new TableCache([]),
     async step(ids, cache, requests: readonly PickRequest[]): Promise<Pick[]> {
       assert(!disposed, 'the session was disposed');
@@ -115,7 +138,7 @@ export function createTableSession(options: TableOptions): TableSession {
       const added = Array.from(ids);
       await options.beforeStep?.(added, cache.ids);
       if (cache.length + added.length > contextLength) {
-        throw new SelvedgeError('context_length_exceeded', `The table's context is ${contextLength}.`);
+        throw tooLong();
       }
       reserve(added.length);
       const start = cache.length;

@@ -15,12 +15,15 @@ export type SlowCall =
 
 export type QuickCall =
   | { method: 'info' }
+  | { method: 'blocks' }
   | { method: 'createCache'; cache: number }
   | { method: 'fork'; cache: number; source: number; length: number }
   | { method: 'state'; cache: number }
   | { method: 'rewind'; cache: number; length: number }
   | { method: 'snapshot'; cache: number }
   | { method: 'restore'; cache: number; snapshot: Uint8Array }
+  | { method: 'exportBlock'; cache: number; index: number; count: number }
+  | { method: 'appendBlock'; cache: number; block: Uint8Array; count: number }
   | { method: 'disposeCache'; cache: number }
   | { method: 'dispose' };
 

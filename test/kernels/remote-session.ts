@@ -3,6 +3,7 @@
  * it can have threads. Calls that answer at once spin until the worker has answered; they take microseconds.
  */
 import type {
+  KvBlocks,
   KvCache,
   Pick,
   PickRequest,
@@ -99,6 +100,10 @@ export class RemoteSession implements Session {
     return this.#line.quick({ method: 'info' }) as SessionInfo;
   }
 
+  get blocks(): KvBlocks {
+    return this.#line.quick({ method: 'blocks' }) as KvBlocks;
+  }
+
   createCache(): RemoteCache {
     const cache = this.#caches++;
     this.#line.quick({ method: 'createCache', cache });
@@ -166,6 +171,19 @@ class RemoteCache implements KvCache {
     const cache = this.#nextNumber();
     this.#line.quick({ method: 'fork', cache, source: this.number, length });
     return new RemoteCache(this.#line, cache, this.#nextNumber);
+  }
+
+  exportBlock(index: number, count: number): Uint8Array<ArrayBuffer> {
+    return this.#line.quick({
+      method: 'exportBlock',
+      cache: this.number,
+      index,
+      count,
+    }) as Uint8Array<ArrayBuffer>;
+  }
+
+  appendBlock(block: Uint8Array, count: number): void {
+    this.#line.quick({ method: 'appendBlock', cache: this.number, block, count });
   }
 
   dispose(): void {

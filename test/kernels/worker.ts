@@ -96,6 +96,8 @@ function quick(call: QuickCall): unknown {
   switch (call.method) {
     case 'info':
       return current().info();
+    case 'blocks':
+      return current().blocks;
     case 'createCache':
       return void caches.set(call.cache, current().createCache());
     case 'fork':
@@ -110,6 +112,10 @@ function quick(call: QuickCall): unknown {
       return cacheOf(call.cache).snapshot();
     case 'restore':
       return cacheOf(call.cache).restore(call.snapshot);
+    case 'exportBlock':
+      return cacheOf(call.cache).exportBlock(call.index, call.count);
+    case 'appendBlock':
+      return cacheOf(call.cache).appendBlock(call.block, call.count);
     case 'disposeCache':
       return cacheOf(call.cache).dispose();
     case 'dispose':

@@ -5,6 +5,8 @@
 import { SelvedgeError, assert } from '../../errors.ts';
 import type { KvCache, ModelShape } from '../session.ts';
 import type { Arena } from './arena.ts';
+import { blockBytes, blockLayout, readBlock, writeBlock } from './page-blocks.ts';
+import type { BlockLayout } from './page-blocks.ts';
 import { PAGE_POSITIONS } from './pages.ts';
 import type { Page, PagePool } from './pages.ts';
 
@@ -16,6 +18,7 @@ export interface SnapshotFormat {
   int8: boolean;
   /** Of the model's vectors, rotations and key centres: keys and values mean nothing without them. */
   checksum: number;
+  layout: BlockLayout;
 }
 
 const MAGIC = 0x564b5653; // 'SVKV'
@@ -25,7 +28,7 @@ const HEADER_BYTES = 32;
 
 export function snapshotFormat(shape: ModelShape, kv: 'q8' | 'f32', checksum: number): SnapshotFormat {
   const { layerCount: layers, kvHeadCount: kvHeads, headSize } = shape;
-  return { layers, kvHeads, headSize, int8: kv === 'q8', checksum };
+  return { layers, kvHeads, headSize, int8: kv === 'q8', checksum, layout: blockLayout(shape, kv) };
 }
 
 export class WasmCache implements KvCache {
@@ -61,18 +64,21 @@ export class WasmCache implements KvCache {
   reserve(count: number): number[] {
     assert(!this.#disposed, 'the cache was disposed');
     const end = this.#length + count;
-    if (end > this.#capacity) {
-      throw new SelvedgeError(
-        'context_length_exceeded',
-        `${end} tokens do not fit a context of ${this.#capacity}. Shorten the prompt or raise contextLength.`,
-        { details: { tokens: end, contextLength: this.#capacity } },
-      );
-    }
+    this.#checkCapacity(end);
     const open = Math.floor(this.#length / PAGE_POSITIONS);
     const shared = this.#pages[open];
     if (shared) this.#pages[open] = this.#pool.writable(shared);
     while (this.#pages.length * PAGE_POSITIONS < end) this.#pages.push(this.#pool.take());
     return this.#pages.map((page) => page.at);
+  }
+
+  #checkCapacity(end: number): void {
+    if (end <= this.#capacity) return;
+    throw new SelvedgeError(
+      'context_length_exceeded',
+      `${end} tokens do not fit a context of ${this.#capacity}. Shorten the prompt or raise contextLength.`,
+      { details: { tokens: end, contextLength: this.#capacity } },
+    );
   }
 
   /** Address of page `index`. */
@@ -115,7 +121,7 @@ export class WasmCache implements KvCache {
     const pages = this.#pages.slice(0, Math.ceil(this.#length / PAGE_POSITIONS));
     const out = new Uint8Array(HEADER_BYTES + pages.length * pageBytes);
     new Uint32Array(out.buffer, 0, HEADER_BYTES / 4).set([...this.#header(), this.#length]);
-    pages.forEach((page, i) => out.set(this.#arena.bytes(page.at, pageBytes), HEADER_BYTES + i * pageBytes));
+    pages.forEach((page, i) => out.set(this.#bytesOf(page.at), HEADER_BYTES + i * pageBytes));
     return out;
   }
 
@@ -141,10 +147,38 @@ export class WasmCache implements KvCache {
     for (let i = 0; i < count; i++) {
       const page = this.#pool.take();
       const from = HEADER_BYTES + i * pageBytes;
-      this.#arena.bytes(page.at, pageBytes).set(snapshot.subarray(from, from + pageBytes));
+      this.#bytesOf(page.at).set(snapshot.subarray(from, from + pageBytes));
       this.#pages.push(page);
     }
     this.#length = length;
+  }
+
+  exportBlock(index: number, count: number): Uint8Array<ArrayBuffer> {
+    const start = index * PAGE_POSITIONS;
+    assert(count >= 1 && count <= PAGE_POSITIONS, `a block of ${count} positions`);
+    assert(start + count <= this.#length, `positions ${start} to ${start + count} of ${this.#length}`);
+    return readBlock(this.#format.layout, this.#bytesOf(this.pageAt(index)), count);
+  }
+
+  appendBlock(block: Uint8Array, count: number): void {
+    const { layout } = this.#format;
+    assert(!this.#disposed, 'the cache was disposed');
+    assert(this.#length % PAGE_POSITIONS === 0, `a block is appended at ${this.#length}`);
+    if (!(count >= 1 && count <= PAGE_POSITIONS) || block.length !== blockBytes(layout, count)) {
+      throw new SelvedgeError(
+        'invalid_request',
+        `${block.length} bytes are no block of ${count} positions of this model. Compute the prompt again.`,
+      );
+    }
+    this.#checkCapacity(this.#length + count);
+    const page = this.#pool.take();
+    writeBlock(layout, this.#bytesOf(page.at), block, count);
+    this.#pages.push(page);
+    this.#length += count;
+  }
+
+  #bytesOf(page: number): Uint8Array {
+    return this.#arena.bytes(page, this.#pool.pageBytes);
   }
 
   dispose(): void {

@@ -115,6 +115,14 @@ export function chooseSimd(wanted: 'auto' | 'plain'): Simd {
   );
 }
 
+/** Changes whenever the kernels do. */
+export function kernelsVersion(simd: Simd): number {
+  const text = simd === 'relaxed' ? RELAXED_MODULE : PLAIN_MODULE;
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
 /** Threads need shared memory, which browsers give to isolated pages only. */
 export function canShareMemory(): boolean {
   return globalThis.crossOriginIsolated && typeof SharedArrayBuffer !== 'undefined';

@@ -93,6 +93,23 @@ describe('a snapshot is refused', () => {
   });
 });
 
+test('the format of blocks is the same for any number of threads and tells apart whatever changes bits', async () => {
+  const formatOf = async (
+    model: Partial<TinyOptions> = {},
+    options: Partial<SessionOptions> = {},
+  ): Promise<string> => (await open({ type: 'Q4_1', ...model }, options)).blocks.format;
+  const format = await formatOf();
+  expect(await formatOf({}, { threads: 2, contextLength: 500 })).toBe(format);
+  const others = [
+    await formatOf({ seed: 2 }),
+    await formatOf({ layers: 3 }),
+    await formatOf({}, { kv: 'f32' }),
+    await formatOf({ seed: 2 }, { kv: 'f32' }),
+    await formatOf({}, { simd: 'plain' }),
+  ];
+  expect(new Set([format, ...others]).size).toBe(6);
+});
+
 test('an id that is not in the vocabulary is refused, and the cache stays as it was', async () => {
   const s = await open({ type: 'Q4_1', vocab: 333 });
   const cache = s.createCache();

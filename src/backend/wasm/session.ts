@@ -5,11 +5,12 @@
  */
 import { SelvedgeError, assert } from '../../errors.ts';
 import { createSamplerScratch, pickToken } from '../sampler.ts';
-import type { KvCache, Pick, PickRequest, Session, SessionInfo } from '../session.ts';
+import type { KvBlocks, KvCache, Pick, PickRequest, Session, SessionInfo } from '../session.ts';
 import { WasmCache, snapshotFormat } from './cache.ts';
 import { calibrationIds, centreKeys, checksum } from './centre-keys.ts';
 import { MAX_BATCH, unitBytes } from './layout.ts';
-import { PagePool } from './pages.ts';
+import { kernelsVersion } from './module.ts';
+import { PAGE_POSITIONS, PagePool } from './pages.ts';
 import { rotationOffset } from './records.ts';
 import { rotationOf, writeRotation } from './rotation.ts';
 import type { Rotation } from './rotation.ts';
@@ -75,6 +76,8 @@ export class WasmSession implements Session {
   #governor = new ThreadGovernor(1);
   /** Of norms and key centres, for snapshots. */
   #checksum = 0;
+  /** Of the keys and values of a few tokens: relaxed SIMD may round otherwise on another processor. */
+  #rounding = 0;
   #disposed = false;
 
   constructor(model: PackedModel, step: StepMemory, workers: Worker[]) {
@@ -121,14 +124,20 @@ export class WasmSession implements Session {
     );
   }
 
+  get blocks(): KvBlocks {
+    const { plan, options, simd } = this.#model;
+    const { layerCount, kvHeadCount, headSize } = plan.shape;
+    const size = `${layerCount}x${kvHeadCount}x${headSize}`;
+    const sums = [kernelsVersion(simd), this.#checksum, this.#rounding].map((sum) => sum.toString(16));
+    return { positions: PAGE_POSITIONS, format: ['wasm', options.kv, size, simd, ...sums].join(' ') };
+  }
+
   /** Finds how int8 keys are stored and what tells this model's snapshots from others'; before any cache is made. */
   prepare(): void {
     const { plan, options, arena, vectors } = this.#model;
     const { shape } = plan;
-    if (options.kv === 'q8') {
-      smoothKeys(this.#model, this.#rotations);
-      this.#centreKeys();
-    }
+    if (options.kv === 'q8') smoothKeys(this.#model, this.#rotations);
+    this.#calibrate();
     let sum = checksum(arena.ints(this.#step.centres, shape.layerCount * shape.kvHeadCount * shape.headSize));
     for (const { role, layer, byteLength } of plan.tensors) {
       const at = vectors.get(`${role} ${layer}`);
@@ -140,20 +149,17 @@ export class WasmSession implements Session {
     this.#checksum = sum;
   }
 
-  #centreKeys(): void {
+  #calibrate(): void {
     const { plan, options, arena } = this.#model;
     const cache = this.createCache();
     const ids = calibrationIds(plan.shape).slice(0, this.#context);
     this.run(ids, cache, []);
-    centreKeys(
-      plan.shape,
-      this.#rotations,
-      arena,
-      cache.pageAt(0),
-      ids.length,
-      unitBytes(plan.shape, options.kv),
-      this.#step.centres,
-    );
+    const page = cache.pageAt(0);
+    this.#rounding = checksum(arena.ints(page, this.#pool.pageBytes / 4));
+    const unit = unitBytes(plan.shape, options.kv);
+    if (options.kv === 'q8') {
+      centreKeys(plan.shape, this.#rotations, arena, page, ids.length, unit, this.#step.centres);
+    }
     cache.dispose();
   }
 
