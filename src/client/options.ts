@@ -26,8 +26,8 @@ export interface ClientOptions {
   device?: 'auto' | 'webgpu' | 'cpu' | undefined;
   /** Default 'auto': measured when the model is loaded. More than one needs a cross-origin isolated page. At most so many: where others take the cores, one is used while it is faster. */
   threads?: number | 'auto' | undefined;
-  /** Longest prompt with answer, in tokens. Default: 4096, or what the model was trained for if that is less. */
-  contextLength?: number | undefined;
+  /** Longest prompt with answer, in tokens; an error if memory does not hold it. 'fit': as much of what the model was trained for as memory holds. Default: 4096, or what the model was trained for if that is less. */
+  contextLength?: number | 'fit' | undefined;
   /** How keys and values are kept. Default 'q8': a quarter of the memory of 'f32'. */
   kv?: 'q8' | 'f32' | undefined;
   /** 'plain' does without relaxed SIMD. Default 'auto'. */
@@ -83,7 +83,7 @@ export function readClientOptions(options: unknown): ReadOptions {
         threads: options['threads'] === 'auto' ? 'auto' : readThreads(options),
         simd: readChoice(options, 'simd', ['auto', 'plain'], 'auto'),
         kv: readChoice(options, 'kv', ['q8', 'f32'], 'q8'),
-        contextLength: readNumber(options, 'contextLength', 0, { min: 16, max: 1 << 24, integer: true }),
+        contextLength: options['contextLength'] === 'fit' ? 'fit' : readContextLength(options),
       },
     },
     worker: worker ?? undefined,
@@ -95,6 +95,10 @@ export function readClientOptions(options: unknown): ReadOptions {
 
 function readThreads(options: Outside): number | 'auto' {
   return readNumber(options, 'threads', 'auto', { min: 1, max: 64, integer: true });
+}
+
+function readContextLength(options: Outside): number {
+  return readNumber(options, 'contextLength', 0, { min: 16, max: 1 << 24, integer: true });
 }
 
 function refuseUnknownOptions(from: Outside, known: ReadonlySet<string>, prefix: string): void {

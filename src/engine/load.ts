@@ -14,14 +14,11 @@ import { TextStream } from '../model/text-stream.ts';
 import { createTokenizer } from '../model/tokenizer.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { SelvedgeError, assert } from '../errors.ts';
-import type { ChatMessage, LoadRequest, ModelInfo } from '../rpc/protocol.ts';
+import type { ChatMessage, LoadOptions, LoadRequest, ModelInfo } from '../rpc/protocol.ts';
 import type { ModelFile, ModelStore, OpenOptions } from '../storage/model-file.ts';
 import { createModelStore } from '../storage/weights.ts';
 import type { LoadedModel } from './loaded-model.ts';
-import { checkMemory } from './memory.ts';
-
-/** Longest context unless asked otherwise: keys and values of more are seldom used and always paid for. */
-const DEFAULT_CONTEXT = 4096;
+import { planLoad, requireMemory } from './memory.ts';
 
 export type CreateSink = (plan: ModelPlan, options: SessionOptions) => Promise<WeightSink>;
 
@@ -83,7 +80,7 @@ interface Streamed extends Opened {
 
 async function stream(
   file: ModelFile,
-  options: SessionOptions,
+  options: LoadOptions,
   createSink: CreateSink,
   { signal, onProgress }: OpenOptions,
 ): Promise<Streamed> {
@@ -113,18 +110,13 @@ async function stream(
   }
 }
 
-async function openHeader(
-  header: GgufHeader,
-  options: SessionOptions,
-  createSink: CreateSink,
-): Promise<Opened> {
+async function openHeader(header: GgufHeader, options: LoadOptions, createSink: CreateSink): Promise<Opened> {
   const plan = planModel(header);
   const tokenizer = createTokenizer(header);
   const template = createChatTemplate(header, tokenizer);
-  const asked = options.contextLength || DEFAULT_CONTEXT;
-  const contextLength = Math.min(asked, plan.shape.contextLength);
-  checkMemory(plan, { ...options, contextLength });
-  const sink = await createSink(plan, { ...options, contextLength });
+  const memory = planLoad(plan, options);
+  requireMemory(memory);
+  const sink = await createSink(plan, { ...options, contextLength: memory.contextLength });
   return { header, plan, tokenizer, template, sink };
 }
 

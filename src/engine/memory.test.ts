@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
 import type { ModelPlan } from '../backend/session.ts';
-import { checkMemory, estimateMemory } from './memory.ts';
+import type { LoadOptions } from '../rpc/protocol.ts';
+import { planLoad, requireMemory } from './memory.ts';
+import type { MemoryPlan } from './memory.ts';
 
+const GIB = 2 ** 30;
+
+/** A model of a shape like SmolLM2's, with one matrix of about `weightBytes`. */
 const plan = (weightBytes: number): ModelPlan => ({
   shape: {
     architecture: 'llama',
@@ -12,7 +17,7 @@ const plan = (weightBytes: number): ModelPlan => ({
     headSize: 64,
     ffnSize: 1536,
     vocabSize: 49152,
-    contextLength: 8192,
+    contextLength: 131_072,
     normEpsilon: 1e-5,
     ropes: [{ base: 1e5, size: 64, pairs: 'neighbours', scaling: { kind: 'none' } }],
     layers: Array.from({ length: 30 }, () => ({ window: 0, rope: 0 })),
@@ -25,42 +30,88 @@ const plan = (weightBytes: number): ModelPlan => ({
       name: 'w',
       role: 'up',
       layer: 0,
-      type: 'Q4_1',
+      type: 'Q4_0',
       columns: 32,
-      rows: 1,
+      rows: Math.round(weightBytes / 18),
       fileOffset: 0,
       byteLength: weightBytes,
     },
   ],
 });
 
-const options = { threads: 1, simd: 'auto', kv: 'q8', contextLength: 2048 } as const;
+const options: LoadOptions = { threads: 1, simd: 'auto', kv: 'q8', contextLength: 2048 };
 
-test('keys and values count with the context, and weigh more as f32', () => {
-  const at = (contextLength: number, kv: 'q8' | 'f32'): number =>
-    estimateMemory(plan(0), { ...options, contextLength, kv }) -
-    estimateMemory(plan(0), { ...options, contextLength: 0 });
+function planOn(
+  deviceBytes: number | undefined,
+  weightBytes: number,
+  changed: Partial<LoadOptions> = {},
+): MemoryPlan {
+  return planLoad(plan(weightBytes), { ...options, ...changed }, { deviceBytes, cores: 4 });
+}
+
+test('keys and values count with the context in pages of 64, and weigh more as f32', () => {
+  const kvBytes = (contextLength: number, kv: 'q8' | 'f32'): number =>
+    planOn(undefined, 1e6, { contextLength, kv }).needed.kvBytes;
   const values = 2 * 30 * 3 * 64;
-  expect(at(1000, 'f32')).toBe(values * 1000 * 4);
-  expect(at(1000, 'q8')).toBe(values * 1000 * (68 / 64));
+  expect(kvBytes(1000, 'f32')).toBe(values * 1024 * 4);
+  expect(kvBytes(1000, 'q8')).toBe(values * 1024 * (68 / 64));
 });
 
-test('a model that does not fit is refused with both numbers', () => {
-  const needs = estimateMemory(plan(3e9), options);
-  expect(() => checkMemory(plan(3e9), options, undefined)).not.toThrow();
-  expect(() => checkMemory(plan(3e9), options, 2 ** 31)).toThrow(
+test('weights count as they are packed', () => {
+  const { needed } = planOn(undefined, 1e9);
+  expect(needed.weightBytes).toBeGreaterThan(1e9);
+  expect(needed.totalBytes).toBe(needed.weightBytes + needed.kvBytes + needed.scratchBytes);
+});
+
+test('a model that does not fit is refused with both numbers, whatever context would fit', () => {
+  expect(() => requireMemory(planOn(undefined, 2e9))).not.toThrow();
+  const refused = planOn(GIB, 2e9);
+  const availableBytes = GIB;
+  expect(() => requireMemory(refused)).toThrow(
     expect.objectContaining({
       code: 'out_of_memory',
-      details: { neededBytes: needs, availableBytes: 2 ** 31 },
+      message: expect.stringMatching(/needs \d\.\d\d GB .* 1\.07 GB can be had\. Choose a smaller model/),
+      details: expect.objectContaining({ neededBytes: refused.needed.totalBytes, availableBytes }),
     }),
   );
 });
 
 test('more than WebAssembly can address is refused whatever the device has', () => {
-  expect(() => checkMemory(plan(5e9), options, 2 ** 33)).toThrow(
+  expect(() => requireMemory(planOn(2 ** 33, 5e9))).toThrow(
     expect.objectContaining({
       code: 'out_of_memory',
       details: expect.objectContaining({ availableBytes: 2 ** 32 }),
     }),
   );
+});
+
+test('a context that does not fit is an error that says which would; only fit takes that one', () => {
+  const asked = planOn(GIB, 5e8, { contextLength: 131_072 });
+  expect(asked.contextLength).toBe(131_072);
+  const { longestContext } = asked;
+  expect(longestContext).toBeGreaterThan(1000);
+  expect(() => requireMemory(asked)).toThrow(
+    expect.objectContaining({
+      message: expect.stringContaining(`A contextLength of ${longestContext} fits`),
+      details: expect.objectContaining({ contextLength: 131_072, longestContext }),
+    }),
+  );
+  const fitted = planOn(GIB, 5e8, { contextLength: 'fit' });
+  expect([fitted.contextLength, fitted.fits]).toEqual([longestContext, true]);
+  // One page more would be too much.
+  expect(planOn(GIB, 5e8, { contextLength: longestContext + 64 }).fits).toBe(false);
+  expect(() => requireMemory(planOn(GIB, 5e8, { contextLength: longestContext }))).not.toThrow();
+});
+
+test('with room for all of it, fit is what the model was trained for, and the default is 4096', () => {
+  expect(planOn(undefined, 1e8, { contextLength: 'fit' }).contextLength).toBe(131_072);
+  expect(planOn(undefined, 1e8, { contextLength: 0 }).contextLength).toBe(4096);
+  expect(planOn(undefined, 1e8, { contextLength: 500_000 }).contextLength).toBe(131_072);
+});
+
+test('every thread has scratch of its own', () => {
+  const scratch = (threads: LoadOptions['threads']): number =>
+    planOn(undefined, 1e6, { threads }).needed.scratchBytes;
+  expect(scratch(2)).toBeGreaterThan(scratch(1));
+  expect(scratch('auto')).toBe(scratch(4));
 });

@@ -20,10 +20,12 @@ export interface WireFault {
 
 export type WireFailure = WireError | WireFault;
 
+/** A `contextLength` of 0 is the engine's default; 'fit' is as much of what the model was trained for as fits. */
+export type LoadOptions = Omit<SessionOptions, 'contextLength'> & { contextLength: number | 'fit' };
+
 export interface LoadRequest {
   source: ModelSource;
-  /** `contextLength: 0` is the engine's default. */
-  options: SessionOptions;
+  options: LoadOptions;
 }
 
 export interface ModelInfo {

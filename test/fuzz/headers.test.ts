@@ -4,7 +4,7 @@
  * 64 MiB before the file proved that it has something to put there.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { estimateMemory } from '../../src/engine/memory.ts';
+import { planLoad } from '../../src/engine/memory.ts';
 import { SelvedgeError } from '../../src/errors.ts';
 import { planModel } from '../../src/model/architectures.ts';
 import { createChatTemplate } from '../../src/model/chat-template.ts';
@@ -78,7 +78,7 @@ function readInPieces(bytes: Uint8Array, fileByteLength: number, random: Random)
 /** All that the engine makes of a header, and some use of it. */
 function openHeader(header: GgufHeader): void {
   const plan = planModel(header);
-  estimateMemory(plan, { threads: 1, simd: 'auto', kv: 'q8', contextLength: plan.shape.contextLength });
+  planLoad(plan, { threads: 1, simd: 'auto', kv: 'q8', contextLength: 'fit' });
   const tokenizer = createTokenizer(header);
   const template = createChatTemplate(header, tokenizer);
   const ids = tokenizer.encode('The <|im_start|> crab 🦀 ate 1,234\n\n  pies.', { parseSpecial: true });
