@@ -4,6 +4,10 @@
 export { createClient } from './client/client.ts';
 export type { Client } from './client/client.ts';
 export type { ClientOptions, ModelAddress } from './client/options.ts';
+export { inspectModel } from './client/inspect.ts';
+export type { InspectModelOptions, InspectOptions } from './client/inspect.ts';
+export { modelPresets } from './client/presets.ts';
+export type { ModelPreset } from './client/presets.ts';
 export type { LoadProgress } from './rpc/load-watch.ts';
 export type { CompletionStream } from './client/completion-stream.ts';
 export type {
@@ -28,4 +32,4 @@ export type {
 } from './client/types.ts';
 export { SelvedgeError } from './errors.ts';
 export type { ErrorCode, ErrorDetails } from './errors.ts';
-export type { EngineEvent, EngineEventType, EngineInfo, ModelInfo } from './rpc/protocol.ts';
+export type { EngineEvent, EngineEventType, EngineInfo, ModelInfo, ModelInspection } from './rpc/protocol.ts';

@@ -5,15 +5,19 @@
 import { SelvedgeError } from '../errors.ts';
 import { connect } from '../rpc/connect.ts';
 import type { Connection } from '../rpc/connect.ts';
-import type { EngineEvent, EngineEventType, EngineInfo } from '../rpc/protocol.ts';
+import type { EngineEvent, EngineEventType, EngineInfo, ModelInspection } from '../rpc/protocol.ts';
 import { spawnWorker } from '../spawn-worker.ts';
 import { readBoolean } from './checks.ts';
 import type { CompletionStream } from './completion-stream.ts';
 import { createCompletions } from './completions.ts';
 import { createEventHub } from './event-hub.ts';
+import { readInspection } from './inspect.ts';
+import type { InspectOptions } from './inspect.ts';
 import { createLocalFetch } from './local-fetch.ts';
 import type { Fetch } from './local-fetch.ts';
 import { listModels } from './models.ts';
+import { modelPresets } from './presets.ts';
+import type { ModelPreset } from './presets.ts';
 import { readClientOptions } from './options.ts';
 import type { ClientOptions } from './options.ts';
 import { readChatRequest, readTextRequest } from './parameters.ts';
@@ -57,6 +61,10 @@ export interface Client {
     ): Promise<Completion | CompletionStream<CompletionChunk>>;
   };
   readonly models: {
+    /** Models known to work, by short names that `createClient` takes. */
+    readonly presets: readonly ModelPreset[];
+    /** What a model is, whether it fits and how fast it is likely to be here, from its header alone. */
+    inspect(model: ClientOptions['model'], options?: InspectOptions): Promise<ModelInspection>;
     /** Models kept in this browser, and the one that is loaded. */
     list(): Promise<ModelList>;
     /** Removes a model from this browser. False when it was not there. */
@@ -105,7 +113,12 @@ function clientOf(connection: Connection, info: EngineInfo): Client {
     // The overloads say what `stream` decides; it is read in one place.
     chat: { completions: { create: chat as Client['chat']['completions']['create'] } },
     completions: { create: text as Client['completions']['create'] },
-    models: { list, delete: (id) => calls.deleteModel(id) },
+    models: {
+      presets: modelPresets,
+      inspect: async (model, options = {}) => calls.inspect(readInspection(model, options)),
+      list,
+      delete: (id) => calls.deleteModel(id),
+    },
     fetch: createLocalFetch({ createChat: chat, createText: text, listModels: list }),
     tokenize: async (input, options = {}) => calls.tokenize(input, readBoolean({ ...options }, 'special')),
     detokenize: (ids) => calls.detokenize([...ids]),

@@ -8,6 +8,7 @@ import type { LoadProgress } from '../rpc/load-watch.ts';
 import type { LoadRequest } from '../rpc/protocol.ts';
 import { invalid, isAbsent, isRecord, readChoice, readNumber, refuseUnknown, show } from './checks.ts';
 import type { Outside } from './checks.ts';
+import { findPreset, modelPresets } from './presets.ts';
 
 export interface ModelAddress {
   url: string;
@@ -20,7 +21,7 @@ export interface ModelAddress {
 }
 
 export interface ClientOptions {
-  /** A GGUF: its URL, or a file the user chose. */
+  /** A GGUF: its URL, a file the user chose, or the short name of a preset (`modelPresets`). */
   model: string | URL | ModelAddress | Blob | FileSystemFileHandle;
   /** Default 'auto': the CPU, until there is more to choose from. */
   device?: 'auto' | 'webgpu' | 'cpu' | undefined;
@@ -123,6 +124,17 @@ function refuseWebGpu(options: Outside): void {
 }
 
 function readModel(model: unknown): LoadRequest['source'] {
+  if (typeof model === 'string') {
+    const preset = findPreset(model);
+    if (preset)
+      return {
+        kind: 'url',
+        id: preset.id,
+        url: preset.url,
+        ...(preset.sha256 ? { sha256: preset.sha256 } : {}),
+      };
+    refuseUnknownPreset(model);
+  }
   if (typeof model === 'string' || model instanceof URL) return fromUrl({ url: model }, 'model');
   if (typeof Blob !== 'undefined' && model instanceof Blob) {
     const name = 'name' in model ? String(model.name) : '';
@@ -131,6 +143,13 @@ function readModel(model: unknown): LoadRequest['source'] {
   if (isFileHandle(model)) return { kind: 'handle', handle: model, id: idOf(model.name) };
   if (isRecord(model) && 'url' in model) return fromUrl(model, 'model.url');
   throw invalid('model', `is ${show(model)}; give a URL, { url }, a File, a Blob or a FileSystemFileHandle.`);
+}
+
+/** A bare word is no address that anybody would give a model file. */
+function refuseUnknownPreset(model: string): void {
+  if (!/^[\w.-]+$/.test(model) || /\.[a-z]\w*$/i.test(model)) return;
+  const known = modelPresets.map(({ id }) => id).join(', ');
+  throw invalid('model', `is ${show(model)}, which is not a known name. Give a URL, or one of ${known}.`);
 }
 
 function fromUrl(address: Outside, param: string): LoadRequest['source'] {

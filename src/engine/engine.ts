@@ -3,7 +3,13 @@
  * It knows neither worker nor page; `rpc/serve.ts` gives it ports, tests call it directly.
  */
 import { SelvedgeError, assert } from '../errors.ts';
-import type { EngineInfo, GenerateRequest, GenerationMessage, LoadRequest } from '../rpc/protocol.ts';
+import type {
+  EngineInfo,
+  GenerateRequest,
+  GenerationMessage,
+  LoadRequest,
+  ModelInspection,
+} from '../rpc/protocol.ts';
 import type { ModelStore, OpenOptions } from '../storage/model-file.ts';
 import { createBreath } from './breath.ts';
 import type { Breath } from './breath.ts';
@@ -19,6 +25,7 @@ import { createScheduler } from './scheduler.ts';
 /** What the engine is made of; tests put fakes in their place. */
 export interface EngineParts {
   loadModel(request: LoadRequest, options: OpenOptions): Promise<LoadedModel>;
+  inspectModel(request: LoadRequest): Promise<ModelInspection>;
   store: ModelStore;
   /** Lets waiting messages in. */
   turn: () => Promise<void>;
@@ -39,6 +46,8 @@ export interface Engine {
   tokenize(text: string, parseSpecial: boolean): number[];
   detokenize(ids: number[]): string;
   info(): EngineInfo;
+  /** What a model is that need not be the loaded one. */
+  inspect(request: LoadRequest): Promise<ModelInspection>;
   store: ModelStore;
 }
 
@@ -126,6 +135,7 @@ export function createEngine(parts: EngineParts): Engine {
     tokenize: (text, parseSpecial) => running().model.encode(text, { parseSpecial }),
     detokenize: (ids) => running().model.decode(ids),
     info: () => infoOf(running().model),
+    inspect: (request) => parts.inspectModel(request),
   };
 }
 

@@ -69,6 +69,7 @@ async function load(setup: LoadSetup): Promise<{ loaded: Promise<LoadedModel>; s
       seen.openFiles += 1;
       return file;
     },
+    openStart: () => Promise.reject(new Error('the whole file is wanted')),
     list: async () => [],
     delete: async () => false,
   };

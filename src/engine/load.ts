@@ -4,7 +4,7 @@
  * weights are fetched or memory is taken. On any error nothing stays allocated.
  */
 import type { ModelPlan, Session, SessionOptions, WeightSink } from '../backend/session.ts';
-import { createWasmSink } from '../backend/wasm/index.ts';
+import { createWasmSink, measureReadSpeed } from '../backend/wasm/index.ts';
 import { planModel } from '../model/architectures.ts';
 import { createChatTemplate } from '../model/chat-template.ts';
 import type { ChatTemplate, TemplateMessage } from '../model/chat-template.ts';
@@ -14,25 +14,31 @@ import { TextStream } from '../model/text-stream.ts';
 import { createTokenizer } from '../model/tokenizer.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { SelvedgeError, assert } from '../errors.ts';
-import type { ChatMessage, LoadOptions, LoadRequest, ModelInfo } from '../rpc/protocol.ts';
+import type { ChatMessage, LoadOptions, LoadRequest, ModelInfo, ModelInspection } from '../rpc/protocol.ts';
 import type { ModelFile, ModelStore, OpenOptions } from '../storage/model-file.ts';
 import { createModelStore } from '../storage/weights.ts';
+import { inspectModel } from './inspect.ts';
+import type { MeasureReading } from './inspect.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import { parameterCountOf, quantisationOf } from './model-facts.ts';
 import { planLoad, requireMemory } from './memory.ts';
 
 export type CreateSink = (plan: ModelPlan, options: SessionOptions) => Promise<WeightSink>;
 
 export interface ModelLoader {
   store: ModelStore;
+  inspectModel(request: LoadRequest): Promise<ModelInspection>;
   loadModel(request: LoadRequest, options: OpenOptions): Promise<LoadedModel>;
 }
 
 export function createModelLoader(
   store: ModelStore = createModelStore(),
   createSink: CreateSink = createWasmSink,
+  measureReading: MeasureReading = measureReadSpeed,
 ): ModelLoader {
   return {
     store,
+    inspectModel: (request) => inspectModel(store, request, measureReading),
     async loadModel({ source, options }, open) {
       const file = await store.open(source, open);
       try {
@@ -149,18 +155,14 @@ function toTemplateMessage({ role, content, name, toolCallId }: ChatMessage): Te
 }
 
 function infoOf(file: ModelFile, header: GgufHeader, plan: ModelPlan): ModelInfo {
-  const { shape, tensors } = plan;
-  const bytesOfType = new Map<string, number>();
-  for (const { type, rows, byteLength } of tensors) {
-    if (rows > 1) bytesOfType.set(type, (bytesOfType.get(type) ?? 0) + byteLength);
-  }
-  const types = [...bytesOfType].sort(([, a], [, b]) => b - a).map(([type]) => type);
-  assert(types.length > 0, 'a model has matrices');
+  const { shape } = plan;
+  const quantisation = quantisationOf(header.tensors);
+  assert(quantisation !== null, 'a model has matrices');
   return {
     id: file.id,
     architecture: shape.architecture,
-    quantisation: types.join(', '),
-    parameterCount: tensors.reduce((sum, { columns, rows }) => sum + columns * rows, 0),
+    quantisation,
+    parameterCount: parameterCountOf(header.tensors),
     vocabSize: shape.vocabSize,
     trainedContextLength: shape.contextLength,
     byteLength: file.byteLength,

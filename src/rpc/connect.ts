@@ -41,7 +41,7 @@ export interface ConnectOptions {
 /** Control calls that take and give plain values. */
 export type EngineCalls = Pick<
   EngineApi,
-  'tokenize' | 'detokenize' | 'info' | 'listModels' | 'deleteModel' | 'recentEvents'
+  'tokenize' | 'detokenize' | 'info' | 'inspect' | 'listModels' | 'deleteModel' | 'recentEvents'
 >;
 
 export interface Connection {
@@ -157,6 +157,7 @@ function createConnection(
       tokenize: (text, parseSpecial) => call(() => remote.tokenize(text, parseSpecial)),
       detokenize: (ids) => call(() => remote.detokenize(ids)),
       info: () => call(() => remote.info()),
+      inspect: (request) => call(() => remote.inspect(request)),
       listModels: () => call(() => remote.listModels()),
       deleteModel: (id) => call(() => remote.deleteModel(id)),
       recentEvents: () => call(() => remote.recentEvents()),

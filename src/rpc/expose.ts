@@ -44,6 +44,7 @@ function createApi(engine: Engine): EngineApi {
     tokenize: async (text, parseSpecial) => engine.tokenize(text, parseSpecial),
     detokenize: async (ids) => engine.detokenize(ids),
     info: async () => engine.info(),
+    inspect: (request) => engine.inspect(request),
     listModels: () => engine.store.list(),
     deleteModel: (id) => engine.store.delete(id),
     async watch(port) {
@@ -87,6 +88,7 @@ function withWireErrors(api: EngineApi): EngineApi {
     tokenize: wrap(api.tokenize),
     detokenize: wrap(api.detokenize),
     info: wrap(api.info),
+    inspect: wrap(api.inspect),
     listModels: wrap(api.listModels),
     deleteModel: wrap(api.deleteModel),
     watch: wrap(api.watch),

@@ -52,6 +52,41 @@ export interface EngineInfo extends SessionInfo {
   model: ModelInfo;
 }
 
+/** What the header of a model file says, and what this device could make of it. Null: not known. */
+export interface ModelInspection {
+  id: string;
+  /** As the file names itself. */
+  name: string | null;
+  byteLength: number;
+  /** Read to know this. */
+  headerBytes: number;
+  architecture: string | null;
+  /** The tensor types of the file's matrices, those with the most bytes first: 'Q4_K, Q6_K'. */
+  quantisation: string | null;
+  /** Bytes of the file by tensor type. */
+  tensorTypes: Record<string, number>;
+  parameterCount: number | null;
+  vocabSize: number | null;
+  /** What the model was trained for, in tokens. */
+  trainedContextLength: number | null;
+  hasChatTemplate: boolean;
+  isSupported: boolean;
+  /** Why it is not supported. */
+  reason: string | null;
+  /** With the context asked for; `longestContext` is the longest that fits, 0 if not even the weights do. */
+  memory: {
+    fits: boolean;
+    contextLength: number;
+    longestContext: number;
+    neededBytes: number;
+    weightBytes: number;
+    kvBytes: number;
+    availableBytes: number;
+  } | null;
+  /** An estimate from how fast this device reads memory: expect half to twice as much. */
+  speed: { tokensPerSecond: number; bytesPerToken: number; bytesPerSecond: number } | null;
+}
+
 export interface ChatMessage {
   role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
   content: string;
@@ -203,6 +238,8 @@ export interface EngineApi {
   tokenize(text: string, parseSpecial: boolean): Promise<number[]>;
   detokenize(ids: number[]): Promise<string>;
   info(): Promise<EngineInfo>;
+  /** Reads the header alone. */
+  inspect(request: LoadRequest): Promise<ModelInspection>;
   listModels(): Promise<StoredModel[]>;
   deleteModel(id: string): Promise<boolean>;
   /** From now on events are posted in batches on this port; closing it ends that. */

@@ -57,8 +57,18 @@ export interface StoredModel {
   backend: 'opfs' | 'indexeddb';
 }
 
+/** A model file of which only the beginning is wanted. */
+export interface FileStart {
+  /** Of the whole file. */
+  byteLength: number;
+  /** From offset 0, once. Ending early ends the transfer. */
+  read(): AsyncIterable<Uint8Array>;
+}
+
 /** Implemented by `storage/weights.ts`. */
 export interface ModelStore {
+  /** To look at a file without keeping it. The reader must read, or nothing is released. */
+  openStart(source: ModelSource, signal?: AbortSignal): Promise<FileStart>;
   open(source: ModelSource, options: OpenOptions): Promise<ModelFile>;
   list(): Promise<StoredModel[]>;
   /** False when there was none. Throws `model_unavailable` (retryable) while a tab uses it. */

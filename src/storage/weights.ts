@@ -7,6 +7,7 @@ import { SelvedgeError } from '../errors.ts';
 import { toHex, wholeChunks, HASH_BYTES } from './chunks.ts';
 import { connect } from './download.ts';
 import type { Connection, RemoteFile } from './download.ts';
+import { openFileStart } from './file-start.ts';
 import { openLocalFile } from './local-file.ts';
 import { lock, tryLock } from './locks.ts';
 import type { Release } from './locks.ts';
@@ -37,6 +38,7 @@ export function createModelStore(): ModelStore {
       const absolute = { ...source, url, ...(sha256 === undefined ? {} : { sha256 }) };
       return new Opening(absolute, options, await keyOf(url), await media()).open();
     },
+    openStart: openFileStart,
     async list() {
       return (await media()).length === 0 ? [] : (await allRecords()).map(describe);
     },

@@ -21,6 +21,7 @@ export interface InProcess {
 export interface InProcessOptions {
   model?: LoadedModel;
   loadModel?: EngineParts['loadModel'];
+  inspectModel?: EngineParts['inspectModel'];
   stored?: StoredModel[];
   /** Seeds that are drawn, in order, again and again. */
   seeds?: number[];
@@ -31,6 +32,7 @@ export interface InProcessOptions {
 export function startInProcess({
   model,
   loadModel,
+  inspectModel,
   stored = [],
   seeds = [1],
   now = () => performance.timeOrigin + performance.now(),
@@ -40,6 +42,7 @@ export function startInProcess({
   let terminated = false;
   const engine = createEngine({
     loadModel: loadModel ?? (() => (model ? Promise.resolve(model) : Promise.reject(new Error('no model')))),
+    inspectModel: inspectModel ?? (() => Promise.reject(new Error('nothing to inspect'))),
     store: createListedStore(stored),
     // Node hands a port up to a thousand messages in one turn, those it sends itself included.
     turn: () => new Promise((resolve) => setImmediate(resolve)),
@@ -73,6 +76,7 @@ export function startInProcess({
 /** Lists and deletes; nothing is opened. */
 function createListedStore(stored: StoredModel[]): ModelStore {
   return {
+    openStart: () => Promise.reject(new Error('the fake store opens nothing')),
     open: () => Promise.reject(new Error('the fake store opens nothing')),
     list: async () => [...stored],
     async delete(id) {

@@ -46,3 +46,11 @@ export function planMemory(
     SMALL_BYTES;
   return { weightBytes, kvBytes, scratchBytes, totalBytes: weightBytes + kvBytes + scratchBytes };
 }
+
+/** What a step of one token reads at `position`: all matrices, without an embedding that is not the head, and the cache. */
+export function bytesPerToken(plan: ModelPlan, kv: SessionOptions['kv'], position: number): number {
+  const { shape } = plan;
+  const read = layOut(plan).matrices.filter(({ tensor: { role } }) => role !== 'embedding' || shape.tiedHead);
+  const weights = read.reduce((sum, { groups, groupBytes }) => sum + groups * groupBytes, 0);
+  return weights + (position / PAGE_POSITIONS) * unitBytes(shape, kv) * shape.layerCount * shape.kvHeadCount;
+}

@@ -1,0 +1,41 @@
+/**
+ * Asks what a model is without loading it: before there is a client, by a worker that lives for the question, or
+ * through a client's own worker (`client.models.inspect`).
+ */
+import { SelvedgeError } from '../errors.ts';
+import { connect } from '../rpc/connect.ts';
+import type { LoadRequest, ModelInspection } from '../rpc/protocol.ts';
+import { spawnWorker } from '../spawn-worker.ts';
+import { readClientOptions } from './options.ts';
+import type { ClientOptions } from './options.ts';
+
+/** As the model would be loaded: memory and speed depend on it. */
+export type InspectOptions = Pick<ClientOptions, 'contextLength' | 'kv' | 'threads'>;
+
+export type InspectModelOptions = InspectOptions & Pick<ClientOptions, 'workerUrl' | 'worker' | 'signal'>;
+
+export function readInspection(model: ClientOptions['model'], options: InspectOptions): LoadRequest {
+  return readClientOptions({ ...options, model }).load;
+}
+
+/**
+ * What a model is, whether it fits and how fast it is likely to be here, from its header alone. Rejects when it cannot
+ * be fetched or is not a model; a model that cannot be run says why in `reason`.
+ */
+export async function inspectModel(
+  model: ClientOptions['model'],
+  options: InspectModelOptions = {},
+): Promise<ModelInspection> {
+  const { load, worker, workerUrl, signal } = readClientOptions({ ...options, model });
+  signal?.throwIfAborted();
+  const spawned = worker ? { worker, scriptUrl: undefined } : spawnWorker(workerUrl);
+  const connection = await connect(spawned.worker, { scriptUrl: spawned.scriptUrl, signal });
+  const abort = (): void => connection.close(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    return await connection.calls.inspect(load);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    connection.close(new SelvedgeError('closed', 'The inspection is over.'));
+  }
+}
