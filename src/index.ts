@@ -8,6 +8,7 @@ export { inspectModel } from './client/inspect.ts';
 export type { InspectModelOptions, InspectOptions } from './client/inspect.ts';
 export { modelPresets } from './client/presets.ts';
 export type { ModelPreset } from './client/presets.ts';
+export type { PrefixCalls } from './client/prefixes.ts';
 export type { LoadProgress } from './rpc/load-watch.ts';
 export type { CompletionStream } from './client/completion-stream.ts';
 export type {
@@ -24,6 +25,7 @@ export type {
   Model,
   ModelList,
   RequestOptions,
+  SelvedgeParams,
   TextPart,
   Timings,
   TokenLogprob,
@@ -32,4 +34,13 @@ export type {
 } from './client/types.ts';
 export { SelvedgeError } from './errors.ts';
 export type { ErrorCode, ErrorDetails } from './errors.ts';
-export type { EngineEvent, EngineEventType, EngineInfo, ModelInfo, ModelInspection } from './rpc/protocol.ts';
+export type {
+  EngineEvent,
+  EngineEventType,
+  EngineInfo,
+  ModelInfo,
+  ModelInspection,
+  PrefixUsage,
+  Privacy,
+  StoredPrefix,
+} from './rpc/protocol.ts';

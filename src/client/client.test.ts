@@ -36,6 +36,7 @@ const HEAD = {
 
 const TIMINGS = {
   prompt_n: 21,
+  restore_ms: 0,
   prompt_ms: expect.any(Number),
   prompt_per_second: expect.any(Number),
   predicted_n: 3,

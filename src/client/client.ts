@@ -21,6 +21,8 @@ import type { ModelPreset } from './presets.ts';
 import { readClientOptions } from './options.ts';
 import type { ClientOptions } from './options.ts';
 import { readChatRequest, readTextRequest } from './parameters.ts';
+import { createPrefixCalls } from './prefixes.ts';
+import type { PrefixCalls } from './prefixes.ts';
 import { chatShape, textShape } from './responses.ts';
 import type {
   ChatCompletion,
@@ -70,6 +72,8 @@ export interface Client {
     /** Removes a model from this browser. False when it was not there. */
     delete(id: string): Promise<boolean>;
   };
+  /** What prompts begin with, kept in this browser. */
+  readonly prefixes: PrefixCalls;
   /** A `fetch` for OpenAI-compatible libraries, answered by the local model. */
   readonly fetch: Fetch;
   /** `special: true` reads special tokens in the text as such. */
@@ -119,6 +123,7 @@ function clientOf(connection: Connection, info: EngineInfo): Client {
       list,
       delete: (id) => calls.deleteModel(id),
     },
+    prefixes: createPrefixCalls(calls),
     fetch: createLocalFetch({ createChat: chat, createText: text, listModels: list }),
     tokenize: async (input, options = {}) => calls.tokenize(input, readBoolean({ ...options }, 'special')),
     detokenize: (ids) => calls.detokenize([...ids]),

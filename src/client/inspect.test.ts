@@ -3,7 +3,7 @@ import { openClient } from '../../test/fakes/client.ts';
 import { startInProcess } from '../../test/fakes/in-process.ts';
 import type { InProcess } from '../../test/fakes/in-process.ts';
 import { SelvedgeError } from '../errors.ts';
-import type { LoadRequest, ModelInspection } from '../rpc/protocol.ts';
+import type { ModelRequest, ModelInspection } from '../rpc/protocol.ts';
 import { inspectModel } from './inspect.ts';
 import { readClientOptions } from './options.ts';
 import { modelPresets } from './presets.ts';
@@ -16,8 +16,8 @@ afterEach(() => {
 const inspection = { id: 'tiny', isSupported: true } as ModelInspection;
 
 /** A worker that has `answer` for every question, and the questions. */
-function start(answer: () => Promise<ModelInspection>): { process: InProcess; asked: LoadRequest[] } {
-  const asked: LoadRequest[] = [];
+function start(answer: () => Promise<ModelInspection>): { process: InProcess; asked: ModelRequest[] } {
+  const asked: ModelRequest[] = [];
   const process = startInProcess({
     inspectModel(request) {
       asked.push(request);

@@ -4,7 +4,7 @@
  */
 import { SelvedgeError } from '../errors.ts';
 import { connect } from '../rpc/connect.ts';
-import type { LoadRequest, ModelInspection } from '../rpc/protocol.ts';
+import type { ModelRequest, ModelInspection } from '../rpc/protocol.ts';
 import { spawnWorker } from '../spawn-worker.ts';
 import { readClientOptions } from './options.ts';
 import type { ClientOptions } from './options.ts';
@@ -14,8 +14,9 @@ export type InspectOptions = Pick<ClientOptions, 'contextLength' | 'kv' | 'threa
 
 export type InspectModelOptions = InspectOptions & Pick<ClientOptions, 'workerUrl' | 'worker' | 'signal'>;
 
-export function readInspection(model: ClientOptions['model'], options: InspectOptions): LoadRequest {
-  return readClientOptions({ ...options, model }).load;
+export function readInspection(model: ClientOptions['model'], options: InspectOptions): ModelRequest {
+  const { source, options: loadOptions } = readClientOptions({ ...options, model }).load;
+  return { source, options: loadOptions };
 }
 
 /**
@@ -27,13 +28,14 @@ export async function inspectModel(
   options: InspectModelOptions = {},
 ): Promise<ModelInspection> {
   const { load, worker, workerUrl, signal } = readClientOptions({ ...options, model });
+  const request = { source: load.source, options: load.options };
   signal?.throwIfAborted();
   const spawned = worker ? { worker, scriptUrl: undefined } : spawnWorker(workerUrl);
   const connection = await connect(spawned.worker, { scriptUrl: spawned.scriptUrl, signal });
   const abort = (): void => connection.close(signal?.reason);
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    return await connection.calls.inspect(load);
+    return await connection.calls.inspect(request);
   } finally {
     signal?.removeEventListener('abort', abort);
     connection.close(new SelvedgeError('closed', 'The inspection is over.'));

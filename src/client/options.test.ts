@@ -6,6 +6,7 @@ const url = 'https://models.test/some/SmolLM2%20135M.Q4_1.gguf?download=true';
 test('a URL is enough, and its file gives the id', () => {
   expect(readClientOptions({ model: url })).toEqual({
     load: {
+      content: { prefixBytes: 2 ** 28, tenant: '', passphrase: null },
       source: { kind: 'url', url, id: 'SmolLM2 135M.Q4_1' },
       options: { threads: 'auto', simd: 'auto', kv: 'q8', contextLength: 0 },
     },

@@ -5,7 +5,7 @@
 import { SelvedgeError } from '../errors.ts';
 import type { WorkerLike } from '../rpc/connect.ts';
 import type { LoadProgress } from '../rpc/load-watch.ts';
-import type { LoadRequest } from '../rpc/protocol.ts';
+import type { ContentSettings, LoadRequest } from '../rpc/protocol.ts';
 import { invalid, isAbsent, isRecord, readChoice, readNumber, refuseUnknown, show } from './checks.ts';
 import type { Outside } from './checks.ts';
 import { findPreset, modelPresets } from './presets.ts';
@@ -31,6 +31,12 @@ export interface ClientOptions {
   contextLength?: number | 'fit' | undefined;
   /** How keys and values are kept. Default 'q8': a quarter of the memory of 'f32'. */
   kv?: 'q8' | 'f32' | undefined;
+  /** Beginnings of prompts that are kept in this browser: at most `maxBytes`, default 256 MiB; `false` keeps none. */
+  prefixes?: false | { maxBytes?: number | undefined } | undefined;
+  /** Who is speaking. What is kept of one tenant is never used for another. Default: the empty string. */
+  tenant?: string | undefined;
+  /** Seals what is kept of conversations, and lets what is secret be kept. It is not stored: without it nothing can be read. */
+  passphrase?: string | undefined;
   /** 'plain' does without relaxed SIMD. Default 'auto'. */
   simd?: 'auto' | 'plain' | undefined;
   /** Where the worker's script is, if a bundler does not find it. */
@@ -50,6 +56,8 @@ export interface ReadOptions {
   signal: AbortSignal | undefined;
 }
 
+const PREFIX_BYTES = 256 * 2 ** 20;
+
 const KNOWN = new Set([
   'model',
   'device',
@@ -57,6 +65,9 @@ const KNOWN = new Set([
   'contextLength',
   'kv',
   'simd',
+  'prefixes',
+  'tenant',
+  'passphrase',
   'workerUrl',
   'worker',
   'onProgress',
@@ -86,12 +97,40 @@ export function readClientOptions(options: unknown): ReadOptions {
         kv: readChoice(options, 'kv', ['q8', 'f32'], 'q8'),
         contextLength: options['contextLength'] === 'fit' ? 'fit' : readContextLength(options),
       },
+      content: readContent(options),
     },
     worker: worker ?? undefined,
     workerUrl: readUrl(options['workerUrl'], 'workerUrl'),
     onProgress: onProgress ?? undefined,
     signal: signal ?? undefined,
   };
+}
+
+function readContent(options: Outside): ContentSettings {
+  const { prefixes, tenant, passphrase } = options;
+  if (!isAbsent(prefixes) && prefixes !== false && !isRecord(prefixes)) {
+    throw invalid('prefixes', `is ${show(prefixes)}; give { maxBytes } or false.`);
+  }
+  if (!isAbsent(tenant) && typeof tenant !== 'string') {
+    throw invalid('tenant', `is ${show(tenant)}; give a string.`);
+  }
+  // Not shown in the message: it may be nearly right.
+  if (!isAbsent(passphrase) && !(typeof passphrase === 'string' && passphrase !== '')) {
+    throw invalid('passphrase', 'is not a string, or empty; give one that is not empty.');
+  }
+  return {
+    prefixBytes: prefixes === false ? 0 : readPrefixBytes(prefixes ?? {}),
+    tenant: tenant ?? '',
+    passphrase: passphrase ?? null,
+  };
+}
+
+function readPrefixBytes(prefixes: Outside): number {
+  refuseUnknownOptions(prefixes, new Set(['maxBytes']), 'prefixes.');
+  const { maxBytes } = prefixes;
+  if (isAbsent(maxBytes)) return PREFIX_BYTES;
+  if (Number.isSafeInteger(maxBytes) && Number(maxBytes) >= 0) return Number(maxBytes);
+  throw invalid('prefixes.maxBytes', `is ${show(maxBytes)}; give a number of bytes.`);
 }
 
 function readThreads(options: Outside): number | 'auto' {

@@ -25,6 +25,7 @@ test('what is not given has the documented default', () => {
       seed: null,
     },
     choiceCount: 1,
+    privacy: 'personal',
     maxTokens: null,
     stop: [],
     topLogprobs: null,

@@ -17,6 +17,7 @@ import {
 } from './checks.ts';
 import type { Outside } from './checks.ts';
 import { readMessages } from './messages.ts';
+import { readPrivacy } from './privacy.ts';
 
 export interface ReadRequest {
   request: Omit<GenerateRequest, 'cancelFlag'>;
@@ -41,6 +42,7 @@ const SHARED = [
   'stream_options',
   'max_tokens',
   'logprobs',
+  'selvedge',
 ] as const;
 
 /** Accepted and without effect: they change nothing of the answer. */
@@ -124,6 +126,7 @@ function finishReading(
     request: {
       ...parts,
       sampling: readSampling(from),
+      privacy: readPrivacy(from['selvedge']),
       choiceCount: readNumber(from, 'n', 1, { min: 1, max: 128, integer: true }),
       stop: readStop(from['stop']),
       stream,

@@ -167,6 +167,7 @@ export function timingsOf(timings: GenerationTimings, choiceCount: number): Timi
   const perSecond = (count: number, ms: number): number => (count > 0 && ms > 0 ? (1000 * count) / ms : 0);
   return {
     prompt_n: computed,
+    restore_ms: timings.restoreMs,
     prompt_ms: promptMs,
     prompt_per_second: perSecond(computed, promptMs),
     predicted_n: predictedTokens,

@@ -2,7 +2,7 @@
  * The public shapes: OpenAI's words for requests and responses, with what selvedge adds (`timings`, `seed`,
  * `top_k`, `min_p`, `repetition_penalty`). Inside the library everything is camelCase; `client/` converts.
  */
-import type { ContextPolicy } from '../rpc/protocol.ts';
+import type { ContextPolicy, Privacy } from '../rpc/protocol.ts';
 
 export interface TextPart {
   type: 'text';
@@ -14,6 +14,12 @@ export interface ChatMessageParam {
   content: string | TextPart[] | null;
   name?: string;
   tool_call_id?: string;
+}
+
+/** What only selvedge knows; never part of what a model sees. */
+export interface SelvedgeParams {
+  /** Of the prompt and its answer. What is 'secret' is never written, unless there is a passphrase. Default 'personal'. */
+  privacy?: Privacy | null;
 }
 
 /** What chat and raw completions have in common. `null` counts as absent. */
@@ -42,6 +48,7 @@ export interface GenerationParams {
   logit_bias?: Record<string, number> | null;
   /** How many answers, 1 to 128, default 1. */
   n?: number | null;
+  selvedge?: SelvedgeParams | null;
   stream?: boolean | null;
   stream_options?: { include_usage?: boolean | null } | null;
   /** Accepted, without effect. */
@@ -86,8 +93,10 @@ export interface RequestOptions {
 
 /** Counts and times in the words of llama.cpp's server. */
 export interface Timings {
-  /** Prompt tokens that were computed; `cache_n` more were still there from an earlier request. */
+  /** Prompt tokens that were computed; `cache_n` more were there from an earlier request, in memory or in storage. */
   prompt_n: number;
+  /** What reading from storage took, before `prompt_ms`. */
+  restore_ms: number;
   prompt_ms: number;
   prompt_per_second: number;
   /** Tokens of all choices, those that ended them included. */

@@ -17,6 +17,8 @@ export interface Conversation {
   readonly ids: number[];
   /** How many of `ids` were the prompt of its last request; the rest is that request's answer. */
   promptLength: number;
+  /** From here on `ids` came with, or after, a request whose content is secret; Infinity when none did. */
+  secretFrom: number;
 }
 
 export interface Conversations {
@@ -59,8 +61,8 @@ export function createConversations(session: Session, capacity = CAPACITY): Conv
     }
   }
 
-  function add(cache: KvCache, ids: number[]): Conversation {
-    const conversation = { cache, ids, promptLength: ids.length };
+  function add(cache: KvCache, ids: number[], secretFrom: number): Conversation {
+    const conversation = { cache, ids, promptLength: ids.length, secretFrom };
     kept.push(conversation);
     return conversation;
   }
@@ -84,15 +86,18 @@ export function createConversations(session: Session, capacity = CAPACITY): Conv
         return add(
           make(undefined, () => session.createCache()),
           [],
+          Infinity,
         );
       }
       const { source, shared } = match;
       const isFull = kept.length >= capacity;
+      const secretFrom = source.secretFrom < shared ? source.secretFrom : Infinity;
       // The last prompt token is always computed again, so up to one token fewer than the prompt is no loss.
       const losesAnswerOnly = shared >= source.promptLength - 1;
       if (losesAnswerOnly || (isFull && source === kept[0])) {
         source.cache.rewind(shared);
         source.ids.length = shared;
+        source.secretFrom = secretFrom;
         moveToEnd(kept, source);
         return source;
       }
@@ -100,6 +105,7 @@ export function createConversations(session: Session, capacity = CAPACITY): Conv
       return add(
         make(source, () => source.cache.fork(shared)),
         source.ids.slice(0, shared),
+        secretFrom,
       );
     },
     release(conversation, promptLength) {

@@ -3,7 +3,7 @@ import { createByteModel, END, textIds, wordId } from '../../test/fakes/byte-mod
 import type { ByteModel, ByteModelOptions } from '../../test/fakes/byte-model.ts';
 import { startInProcess } from '../../test/fakes/in-process.ts';
 import type { InProcessOptions } from '../../test/fakes/in-process.ts';
-import { ask, chat, GREEDY } from '../../test/fakes/requests.ts';
+import { CONTENT, ask, chat, GREEDY } from '../../test/fakes/requests.ts';
 import type {
   ChatMessage,
   GenerateRequest,
@@ -16,6 +16,7 @@ import type { Engine } from './engine.ts';
 const LOAD = {
   source: { kind: 'url' as const, url: 'https://models.test/m.gguf', id: 'm' },
   options: { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0 },
+  content: CONTENT,
 };
 
 async function open(

@@ -4,13 +4,19 @@
  */
 import { SelvedgeError, assert } from '../errors.ts';
 import type {
+  ContentSettings,
   EngineInfo,
   GenerateRequest,
   GenerationMessage,
   LoadRequest,
   ModelInspection,
+  ModelRequest,
+  Privacy,
+  Prompt,
+  StoredPrefix,
 } from '../rpc/protocol.ts';
 import type { ModelStore, OpenOptions } from '../storage/model-file.ts';
+import type { PrefixStore } from '../storage/prefix-store.ts';
 import { createBreath } from './breath.ts';
 import type { Breath } from './breath.ts';
 import { createConversations } from './conversations.ts';
@@ -18,15 +24,22 @@ import type { Conversations } from './conversations.ts';
 import { createEventLog } from './events.ts';
 import type { EventLog } from './events.ts';
 import { runGeneration } from './generation.ts';
+import { createIdleQueue } from './idle-queue.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import { pinPrefix } from './pin.ts';
+import { createPrefixes, openShelf, withoutPrefixes } from './prefixes.ts';
+import type { PrefixParts, Prefixes } from './prefixes.ts';
+import type { PrefixShelf } from './prefix-shelf.ts';
 import { preparePrompt } from './prompt.ts';
 import { createScheduler } from './scheduler.ts';
 
 /** What the engine is made of; tests put fakes in their place. */
 export interface EngineParts {
   loadModel(request: LoadRequest, options: OpenOptions): Promise<LoadedModel>;
-  inspectModel(request: LoadRequest): Promise<ModelInspection>;
+  inspectModel(request: ModelRequest): Promise<ModelInspection>;
   store: ModelStore;
+  /** Undefined where nothing can be kept. */
+  openPrefixes(): Promise<PrefixStore | undefined>;
   /** Lets waiting messages in. */
   turn: () => Promise<void>;
   /** Milliseconds since the epoch, with fractions, never going back. */
@@ -47,13 +60,17 @@ export interface Engine {
   detokenize(ids: number[]): string;
   info(): EngineInfo;
   /** What a model is that need not be the loaded one. */
-  inspect(request: LoadRequest): Promise<ModelInspection>;
+  inspect(request: ModelRequest): Promise<ModelInspection>;
   store: ModelStore;
+  pinPrefix(prompt: Prompt, privacy: Privacy): Promise<StoredPrefix>;
+  /** The calls that need no turn. */
+  prefixes(): Pick<Prefixes, 'list' | 'delete' | 'clear' | 'usage' | 'settled'>;
 }
 
 interface Loaded {
   model: LoadedModel;
   conversations: Conversations;
+  prefixes: Prefixes;
 }
 
 export function createEngine(parts: EngineParts): Engine {
@@ -78,7 +95,7 @@ export function createEngine(parts: EngineParts): Engine {
     signal: AbortSignal,
     post: (message: GenerationMessage) => void,
   ): Promise<void> {
-    const { model, conversations } = running();
+    const { model, conversations, prefixes } = running();
     const number = ++lastRequest;
     const arrivedAt = now();
     const prompt = preparePrompt(request, model);
@@ -104,7 +121,7 @@ export function createEngine(parts: EngineParts): Engine {
         droppedMessages,
       });
       return runGeneration(
-        { number, request, prompt, seed, model, conversations, breath, events, now, post },
+        { number, request, prompt, seed, model, conversations, prefixes, breath, events, now, post },
         counts,
       );
     };
@@ -127,8 +144,14 @@ export function createEngine(parts: EngineParts): Engine {
     store,
     async load(request, options) {
       assert(!loaded, 'an engine loads one model');
+      const { content: settings, source } = request;
+      const opening = openShelf(parts.openPrefixes, { settings, model: source.id, now });
+      // If loading fails, that is the error.
+      opening.catch(() => undefined);
       const model = await loadWithEvents(parts, events, request, options);
-      loaded = { model, conversations: createConversations(model.session) };
+      const queue = createIdleQueue(scheduler);
+      const prefixes = await openPrefixes(opening, settings, { model, queue, events });
+      loaded = { model, conversations: createConversations(model.session), prefixes };
       return infoOf(model);
     },
     generate: (request, { signal, post }) => runInTurn(request, signal, post),
@@ -136,7 +159,23 @@ export function createEngine(parts: EngineParts): Engine {
     detokenize: (ids) => running().model.decode(ids),
     info: () => infoOf(running().model),
     inspect: (request) => parts.inspectModel(request),
+    pinPrefix: (prompt, privacy) => pinPrefix(prompt, privacy, { ...running(), scheduler, turn, now }),
+    prefixes: () => running().prefixes,
   };
+}
+
+async function openPrefixes(
+  opening: Promise<PrefixShelf | undefined>,
+  settings: ContentSettings,
+  parts: Omit<PrefixParts, 'shelf'>,
+): Promise<Prefixes> {
+  try {
+    const shelf = await opening;
+    return shelf ? createPrefixes({ ...parts, shelf }) : withoutPrefixes(settings);
+  } catch (error) {
+    parts.model.session.dispose();
+    throw error;
+  }
 }
 
 /** Loads the model and logs each phase and the outcome. */

@@ -12,6 +12,7 @@ import { decode } from './decode-loop.ts';
 import type { DecodeChoice, DecodeListener } from './decode-loop.ts';
 import type { EventLog } from './events.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import type { Prefixes } from './prefixes.ts';
 import type { PreparedPrompt } from './prompt.ts';
 
 const MESSAGE_TOKENS = 8;
@@ -25,6 +26,7 @@ export interface GenerationJob {
   seed: number;
   model: LoadedModel;
   conversations: Conversations;
+  prefixes: Prefixes;
   breath: Breath;
   events: EventLog;
   now: () => number;
@@ -39,7 +41,7 @@ export interface GenerationCounts {
 }
 
 export async function runGeneration(job: GenerationJob, counts: GenerationCounts): Promise<void> {
-  const { conversations, prompt } = job;
+  const { conversations, prefixes, prompt } = job;
   const conversation = conversations.acquire(prompt.ids);
   try {
     const end = await run(job, conversation, counts);
@@ -49,6 +51,7 @@ export async function runGeneration(job: GenerationJob, counts: GenerationCounts
     // Ids are added after a step succeeded: equal lengths mean that the cache holds what its ids say.
     if (conversation.ids.length === conversation.cache.length) {
       conversations.release(conversation, prompt.ids.length);
+      if (conversation.ids.length >= prompt.ids.length) prefixes.keep(conversation, prompt.ids.length);
     } else {
       conversations.discard(conversation);
     }
@@ -60,7 +63,8 @@ async function run(
   conversation: Conversation,
   counts: GenerationCounts,
 ): Promise<{ deltas: ChoiceDelta[]; timings: GenerationTimings }> {
-  const { model, prompt, conversations, breath, now, request } = job;
+  const { model, prompt, conversations, prefixes, breath, now, request } = job;
+  const restoreMs = await restore(job, conversation);
   const cachedTokens = conversation.ids.length;
   const start = now();
   const listener = createListener(job, counts, { start, cachedTokens });
@@ -72,13 +76,15 @@ async function run(
       choices: choicesOf(request, prompt.ids, job.seed),
       maxTokens: prompt.maxTokens,
       pause: () => breath.take(),
-      makeRoom: () => conversations.evict(conversation),
+      makeRoom: () => prefixes.makeRoom() || conversations.evict(conversation),
     },
     listener,
   );
+  prefixes.observePrefill(prompt.ids.length - cachedTokens, listener.prefilledAt() - start);
   const timings = {
     promptTokens: prompt.ids.length,
     cachedTokens,
+    restoreMs,
     promptMs: listener.prefilledAt() - start,
     predictedTokens: counts.predictedTokens,
     predictedMs: now() - listener.prefilledAt(),
@@ -86,6 +92,17 @@ async function run(
     acceptedTokens: 0,
   };
   return { deltas: listener.rest(), timings };
+}
+
+/** What the store has of the prompt and the conversation has not. */
+async function restore(job: GenerationJob, conversation: Conversation): Promise<number> {
+  const { prefixes, prompt, breath, events, request, number } = job;
+  const { ms, ...restored } = await prefixes.restore(conversation, prompt.ids, () => breath.take());
+  if (restored.tokens > 0) events.emit({ type: 'prefix-restore', request: number, ...restored, ms });
+  if (request.privacy === 'secret') {
+    conversation.secretFrom = Math.min(conversation.secretFrom, conversation.ids.length);
+  }
+  return ms;
 }
 
 interface GenerationListener extends DecodeListener {

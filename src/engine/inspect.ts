@@ -10,7 +10,7 @@ import { createChatTemplate } from '../model/chat-template.ts';
 import { GgufHeaderReader } from '../model/gguf.ts';
 import type { GgufHeader } from '../model/gguf.ts';
 import { createTokenizer } from '../model/tokenizer.ts';
-import type { LoadOptions, LoadRequest, ModelInspection } from '../rpc/protocol.ts';
+import type { LoadOptions, ModelRequest, ModelInspection } from '../rpc/protocol.ts';
 import type { FileStart, ModelStore } from '../storage/model-file.ts';
 import { planLoad } from './memory.ts';
 import { bytesByType, parameterCountOf, quantisationOf } from './model-facts.ts';
@@ -35,7 +35,7 @@ const KINDS_UNKNOWN = {
 
 export async function inspectModel(
   store: ModelStore,
-  { source, options }: LoadRequest,
+  { source, options }: ModelRequest,
   measureReading: MeasureReading,
 ): Promise<ModelInspection> {
   const start = await store.openStart(source);

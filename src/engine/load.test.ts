@@ -1,3 +1,4 @@
+import { CONTENT } from '../../test/fakes/requests.ts';
 import { expect, test } from 'vitest';
 import { createTableSession } from '../../test/fakes/table-session.ts';
 import { tinyGguf, tinyParts } from '../../test/models/tiny-gguf.ts';
@@ -94,6 +95,7 @@ async function load(setup: LoadSetup): Promise<{ loaded: Promise<LoadedModel>; s
   const request = {
     source: { kind: 'url' as const, url: 'https://models.test/tiny.gguf', id: 'tiny' },
     options: { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0, ...setup.options },
+    content: CONTENT,
   };
   const loaded = loader.loadModel(request, open);
   await loaded.catch(() => {});

@@ -14,8 +14,17 @@ import { TextStream } from '../model/text-stream.ts';
 import { createTokenizer } from '../model/tokenizer.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { SelvedgeError, assert } from '../errors.ts';
-import type { ChatMessage, LoadOptions, LoadRequest, ModelInfo, ModelInspection } from '../rpc/protocol.ts';
+import type {
+  ChatMessage,
+  LoadOptions,
+  LoadRequest,
+  ModelInfo,
+  ModelInspection,
+  ModelRequest,
+} from '../rpc/protocol.ts';
 import type { ModelFile, ModelStore, OpenOptions } from '../storage/model-file.ts';
+import { openPrefixStore } from '../storage/idb-prefixes.ts';
+import type { PrefixStore } from '../storage/prefix-store.ts';
 import { createModelStore } from '../storage/weights.ts';
 import { inspectModel } from './inspect.ts';
 import type { MeasureReading } from './inspect.ts';
@@ -27,7 +36,8 @@ export type CreateSink = (plan: ModelPlan, options: SessionOptions) => Promise<W
 
 export interface ModelLoader {
   store: ModelStore;
-  inspectModel(request: LoadRequest): Promise<ModelInspection>;
+  inspectModel(request: ModelRequest): Promise<ModelInspection>;
+  openPrefixes(): Promise<PrefixStore | undefined>;
   loadModel(request: LoadRequest, options: OpenOptions): Promise<LoadedModel>;
 }
 
@@ -39,6 +49,7 @@ export function createModelLoader(
   return {
     store,
     inspectModel: (request) => inspectModel(store, request, measureReading),
+    openPrefixes: openPrefixStore,
     async loadModel({ source, options }, open) {
       const file = await store.open(source, open);
       try {
@@ -131,6 +142,7 @@ function describe(file: ModelFile, { header, plan, tokenizer, template, session 
   return {
     info: infoOf(file, header, plan),
     session,
+    kvIdentity: JSON.stringify([file.identity(), plan.shape]),
     endTokens: tokenizer.endTokens,
     encode: (text, options) => tokenizer.encode(text, options),
     encodePrompt(text) {

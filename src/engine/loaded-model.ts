@@ -15,6 +15,8 @@ export interface TextStream {
 export interface LoadedModel {
   info: ModelInfo;
   session: Session;
+  /** Equal ones compute equal keys and values from equal tokens, in sessions whose blocks have equal formats. */
+  kvIdentity: string;
   /** Tokens that end an answer and are never shown. */
   endTokens: ReadonlySet<number>;
   encode(text: string, options: { parseSpecial: boolean }): number[];

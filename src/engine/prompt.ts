@@ -36,6 +36,30 @@ export function preparePrompt(request: GenerateRequest, model: LoadedModel): Pre
   return { ids, maxTokens: Math.min(maxTokens ?? Infinity, limit - ids.length), droppedMessages: 0 };
 }
 
+/**
+ * The tokens that prompts which begin with this one have in common. What follows the messages of a chat is not known yet:
+ * it is whatever the template makes of two different messages alike. Where a user spoke last, the next is the answer.
+ */
+export function preparePrefix(prompt: Prompt, model: LoadedModel): number[] {
+  const ids = commonTokens(prompt, model);
+  const { contextLength } = model.session.info();
+  if (ids.length > contextLength) throw tooLong(ids.length, null, contextLength);
+  return ids;
+}
+
+function commonTokens(prompt: Prompt, model: LoadedModel): number[] {
+  if (prompt.kind !== 'chat' || prompt.messages.at(-1)?.role === 'user') return encode(prompt, model);
+  const { messages, templateArguments } = prompt;
+  const withUser = (content: string): number[] =>
+    model.renderChat([...messages, { role: 'user', content }], templateArguments);
+  const ids = withUser('a');
+  const others = withUser('?');
+  return ids.slice(
+    0,
+    ids.findIndex((id, i) => id !== others[i]),
+  );
+}
+
 function encode(prompt: Prompt, model: LoadedModel): number[] {
   switch (prompt.kind) {
     case 'chat':

@@ -9,6 +9,10 @@ export interface Scheduler {
   run<T>(task: () => Promise<T>, options: { priority: number; signal: AbortSignal }): Promise<T>;
   /** Requests that wait, the running one not counted. */
   readonly waiting: number;
+  /** Whether one runs. */
+  readonly busy: boolean;
+  /** Resolves when none runs any more; another may have come since. */
+  whenIdle(): Promise<void>;
 }
 
 interface Waiting {
@@ -19,11 +23,17 @@ interface Waiting {
 export function createScheduler(): Scheduler {
   const queue: Waiting[] = [];
   let running = false;
+  let onIdle: (() => void)[] = [];
 
   function next(): void {
     running = false;
     const first = queue.shift();
-    if (!first) return;
+    if (!first) {
+      const waiting = onIdle;
+      onIdle = [];
+      for (const resolve of waiting) resolve();
+      return;
+    }
     running = true;
     first.start();
   }
@@ -38,6 +48,10 @@ export function createScheduler(): Scheduler {
     get waiting() {
       return queue.length;
     },
+    get busy() {
+      return running;
+    },
+    whenIdle: () => (running ? new Promise((resolve) => onIdle.push(resolve)) : Promise.resolve()),
     run(task, { priority, signal }) {
       if (signal.aborted) return Promise.reject(signal.reason);
       return new Promise((resolve, reject) => {

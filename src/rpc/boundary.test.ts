@@ -8,7 +8,7 @@ import { createByteModel, textIds } from '../../test/fakes/byte-model.ts';
 import type { ByteModel, ByteModelOptions } from '../../test/fakes/byte-model.ts';
 import { startInProcess } from '../../test/fakes/in-process.ts';
 import type { InProcess, InProcessOptions } from '../../test/fakes/in-process.ts';
-import { ask } from '../../test/fakes/requests.ts';
+import { CONTENT, ask } from '../../test/fakes/requests.ts';
 import { SelvedgeError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { connect } from './connect.ts';
@@ -19,6 +19,7 @@ import type { GenerationMessage } from './protocol.ts';
 const LOAD = {
   source: { kind: 'url' as const, url: 'https://models.test/m.gguf', id: 'm' },
   options: { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0 },
+  content: CONTENT,
 };
 
 const connections: Connection[] = [];

@@ -41,7 +41,19 @@ export interface ConnectOptions {
 /** Control calls that take and give plain values. */
 export type EngineCalls = Pick<
   EngineApi,
-  'tokenize' | 'detokenize' | 'info' | 'inspect' | 'listModels' | 'deleteModel' | 'recentEvents'
+  | 'tokenize'
+  | 'detokenize'
+  | 'info'
+  | 'inspect'
+  | 'listModels'
+  | 'deleteModel'
+  | 'pinPrefix'
+  | 'listPrefixes'
+  | 'deletePrefix'
+  | 'clearPrefixes'
+  | 'prefixUsage'
+  | 'prefixesSettled'
+  | 'recentEvents'
 >;
 
 export interface Connection {
@@ -160,6 +172,12 @@ function createConnection(
       inspect: (request) => call(() => remote.inspect(request)),
       listModels: () => call(() => remote.listModels()),
       deleteModel: (id) => call(() => remote.deleteModel(id)),
+      pinPrefix: (prompt, privacy) => call(() => remote.pinPrefix(prompt, privacy)),
+      listPrefixes: () => call(() => remote.listPrefixes()),
+      deletePrefix: (id) => call(() => remote.deletePrefix(id)),
+      clearPrefixes: (everyTenant) => call(() => remote.clearPrefixes(everyTenant)),
+      prefixUsage: () => call(() => remote.prefixUsage()),
+      prefixesSettled: () => call(() => remote.prefixesSettled()),
       recentEvents: () => call(() => remote.recentEvents()),
     },
     load: (request, { signal, onProgress }) =>

@@ -47,6 +47,12 @@ function createApi(engine: Engine): EngineApi {
     inspect: (request) => engine.inspect(request),
     listModels: () => engine.store.list(),
     deleteModel: (id) => engine.store.delete(id),
+    pinPrefix: (prompt, privacy) => engine.pinPrefix(prompt, privacy),
+    listPrefixes: async () => engine.prefixes().list(),
+    deletePrefix: async (id) => engine.prefixes().delete(id),
+    clearPrefixes: async (everyTenant) => engine.prefixes().clear(everyTenant),
+    prefixUsage: async () => engine.prefixes().usage(),
+    prefixesSettled: async () => engine.prefixes().settled(),
     async watch(port) {
       const stop = engine.events.watch((events, lost) => {
         port.postMessage({ type: 'events', events, lost } satisfies EventsMessage);
@@ -91,6 +97,12 @@ function withWireErrors(api: EngineApi): EngineApi {
     inspect: wrap(api.inspect),
     listModels: wrap(api.listModels),
     deleteModel: wrap(api.deleteModel),
+    pinPrefix: wrap(api.pinPrefix),
+    listPrefixes: wrap(api.listPrefixes),
+    deletePrefix: wrap(api.deletePrefix),
+    clearPrefixes: wrap(api.clearPrefixes),
+    prefixUsage: wrap(api.prefixUsage),
+    prefixesSettled: wrap(api.prefixesSettled),
     watch: wrap(api.watch),
     recentEvents: wrap(api.recentEvents),
   };

@@ -9,6 +9,7 @@
 import type { SessionInfo, SessionOptions } from '../backend/session.ts';
 import type { WireError } from '../errors.ts';
 import type { LoadProgress, ModelFile, ModelSource, StoredModel } from '../storage/model-file.ts';
+import type { Privacy } from '../storage/privacy.ts';
 
 /** A bug or a platform error: not ours to name, so it crosses as what it is. */
 export interface WireFault {
@@ -23,9 +24,26 @@ export type WireFailure = WireError | WireFault;
 /** A `contextLength` of 0 is the engine's default; 'fit' is as much of what the model was trained for as fits. */
 export type LoadOptions = Omit<SessionOptions, 'contextLength'> & { contextLength: number | 'fit' };
 
-export interface LoadRequest {
+export type { Privacy };
+
+/** A model, and how it would be run. */
+export interface ModelRequest {
   source: ModelSource;
   options: LoadOptions;
+}
+
+export interface LoadRequest extends ModelRequest {
+  content: ContentSettings;
+}
+
+/** How what was said, and what was computed from it, is kept in this browser. */
+export interface ContentSettings {
+  /** Most bytes of prefixes, of all tenants together. 0 keeps none. */
+  prefixBytes: number;
+  /** Whose content it is: one tenant's is of no use to another. */
+  tenant: string;
+  /** Seals all that is kept, and lets secrets be kept too. `null`: none. */
+  passphrase: string | null;
 }
 
 export interface ModelInfo {
@@ -133,6 +151,8 @@ export interface GenerateRequest {
   stream: boolean;
   /** Higher runs first; equal ones in order of arrival. */
   priority: number;
+  /** Of the prompt, and so of its answer. */
+  privacy: Privacy;
   /** Where memory can be shared: Int32 that the page sets to 1 to cancel; saves a turn of the event loop per token. */
   cancelFlag: SharedArrayBuffer | null;
 }
@@ -158,6 +178,8 @@ export interface GenerationTimings {
   promptTokens: number;
   /** Of the prompt's tokens, those whose keys and values were still there. */
   cachedTokens: number;
+  /** What reading keys and values back from storage took, before `promptMs`; 0 when none were. */
+  restoreMs: number;
   promptMs: number;
   /** All choices together, the token that ended each included. */
   predictedTokens: number;
@@ -165,6 +187,29 @@ export interface GenerationTimings {
   predictedMs: number;
   draftedTokens: number;
   acceptedTokens: number;
+}
+
+/** A beginning of prompts whose keys and values are kept in this browser. */
+export interface StoredPrefix {
+  id: string;
+  tokens: number;
+  /** Of all its blocks, those that it shares with others included. */
+  byteLength: number;
+  /** Milliseconds since the epoch. */
+  lastUsed: number;
+  /** How often it was read back. */
+  hits: number;
+  pinned: boolean;
+  /** The model's id. */
+  model: string;
+}
+
+export interface PrefixUsage {
+  /** Of this tenant. */
+  byteLength: number;
+  blockCount: number;
+  /** Of all tenants together. */
+  budgetBytes: number;
 }
 
 export type GenerationMessage =
@@ -195,6 +240,16 @@ export type EngineEvent = { at: number } & (
       promptTokens: number;
       waitedMs: number;
       droppedMessages: number;
+    }
+  | { type: 'prefix-restore'; request: number; tokens: number; byteLength: number; ms: number }
+  | {
+      /** What was written after a request, in idle time. `full`: not all of it, because the budget or the disk is. */
+      type: 'prefix-keep';
+      outcome: 'done' | 'full' | 'failed';
+      blocks: number;
+      byteLength: number;
+      evicted: number;
+      ms: number;
     }
   | { type: 'prefill-end'; request: number; promptTokens: number; cachedTokens: number; ms: number }
   | {
@@ -239,9 +294,19 @@ export interface EngineApi {
   detokenize(ids: number[]): Promise<string>;
   info(): Promise<EngineInfo>;
   /** Reads the header alone. */
-  inspect(request: LoadRequest): Promise<ModelInspection>;
+  inspect(request: ModelRequest): Promise<ModelInspection>;
   listModels(): Promise<StoredModel[]>;
   deleteModel(id: string): Promise<boolean>;
+  /** Computes a beginning of prompts, unless it is there, and keeps it whatever else has to go. */
+  pinPrefix(prompt: Prompt, privacy: Privacy): Promise<StoredPrefix>;
+  listPrefixes(): Promise<StoredPrefix[]>;
+  /** False when there was none. */
+  deletePrefix(id: string): Promise<boolean>;
+  /** Deletes this tenant's prefixes, or everybody's. */
+  clearPrefixes(everyTenant: boolean): Promise<void>;
+  prefixUsage(): Promise<PrefixUsage>;
+  /** Resolves when what was computed until now is written. */
+  prefixesSettled(): Promise<void>;
   /** From now on events are posted in batches on this port; closing it ends that. */
   watch(port: MessagePort): Promise<void>;
   /** What the ring still holds. */

@@ -5,11 +5,20 @@
  */
 import type { UseStore } from 'idb-keyval';
 
-/** `models`: one record per stored file. `chunks`: [file key, index] -> ArrayBuffer, where there is no OPFS. */
-export type StoreName = 'models' | 'chunks';
+/**
+ * `models`: one record per stored file. `chunks`: [file key, index] -> ArrayBuffer, where there is no OPFS.
+ * `prefix-blocks`: key -> record; `prefix-nodes`: key -> node, and the revision. `settings`: by name.
+ */
+export type StoreName = 'models' | 'chunks' | 'prefix-blocks' | 'prefix-nodes' | 'settings';
 
 const NAME = 'selvedge';
-const VERSION = 1;
+/** The stores that each version added. */
+const ADDED: readonly (readonly StoreName[])[] = [
+  ['models', 'chunks'],
+  ['prefix-blocks', 'prefix-nodes', 'settings'],
+];
+/** How long a tab that does not make way for a new version is waited for. */
+const BLOCKED_MS = 3000;
 
 let connection: Promise<IDBDatabase> | undefined;
 
@@ -50,15 +59,22 @@ function connect(): Promise<IDBDatabase> {
 
 function open(): Promise<IDBDatabase> {
   const opening = new Promise<IDBDatabase>((resolve, reject) => {
-    const request = indexedDB.open(NAME, VERSION);
+    const request = indexedDB.open(NAME, ADDED.length);
+    let givenUp = false;
     request.addEventListener('upgradeneeded', ({ oldVersion }) => {
-      if (oldVersion < 1) {
-        request.result.createObjectStore('models');
-        request.result.createObjectStore('chunks');
-      }
+      for (const store of ADDED.slice(oldVersion).flat()) request.result.createObjectStore(store);
     });
-    // `blocked` needs no handler: every tab of ours closes on `versionchange`, and then this one goes on.
-    request.addEventListener('success', () => resolve(request.result));
+    // Tabs of ours close on `versionchange`; one that hangs must not keep this one from doing without.
+    request.addEventListener('blocked', () => {
+      setTimeout(() => {
+        givenUp = true;
+        reject(new Error('IndexedDB is held open by a tab with an older version of selvedge'));
+      }, BLOCKED_MS);
+    });
+    request.addEventListener('success', () => {
+      if (givenUp) request.result.close();
+      else resolve(request.result);
+    });
     request.addEventListener('error', () => reject(request.error ?? new Error('IndexedDB did not open')));
   });
   const forget = (): void => {

@@ -26,6 +26,6 @@ function request(key: string, options: LockOptions): Promise<Release | undefined
       resolve(undefined);
       return undefined;
     };
-    navigator.locks.request(`selvedge:model:${key}`, options, held).catch(reject);
+    navigator.locks.request(`selvedge:${key}`, options, held).catch(reject);
   });
 }

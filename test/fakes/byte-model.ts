@@ -49,6 +49,7 @@ export function createByteModel({ answer, id = 'byte-model', ...table }: ByteMod
       hasChatTemplate: true,
     },
     session,
+    kvIdentity: id,
     endTokens: tokenizer.endTokens,
     encode: (text, options) => tokenizer.encode(text, options),
     encodePrompt: (text) => tokenizer.encode(text, { parseSpecial: true }),

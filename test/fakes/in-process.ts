@@ -8,6 +8,7 @@ import type { LoadedModel } from '../../src/engine/loaded-model.ts';
 import type { WorkerLike } from '../../src/rpc/connect.ts';
 import { exposeEngine } from '../../src/rpc/expose.ts';
 import type { ModelStore, StoredModel } from '../../src/storage/model-file.ts';
+import type { PrefixStore } from '../../src/storage/prefix-store.ts';
 
 export interface InProcess {
   worker: WorkerLike;
@@ -23,6 +24,8 @@ export interface InProcessOptions {
   loadModel?: EngineParts['loadModel'];
   inspectModel?: EngineParts['inspectModel'];
   stored?: StoredModel[];
+  /** Default: nothing is kept. */
+  prefixes?: PrefixStore;
   /** Seeds that are drawn, in order, again and again. */
   seeds?: number[];
   /** Default: the real clock. */
@@ -34,6 +37,7 @@ export function startInProcess({
   loadModel,
   inspectModel,
   stored = [],
+  prefixes,
   seeds = [1],
   now = () => performance.timeOrigin + performance.now(),
 }: InProcessOptions): InProcess {
@@ -44,6 +48,7 @@ export function startInProcess({
     loadModel: loadModel ?? (() => (model ? Promise.resolve(model) : Promise.reject(new Error('no model')))),
     inspectModel: inspectModel ?? (() => Promise.reject(new Error('nothing to inspect'))),
     store: createListedStore(stored),
+    openPrefixes: async () => prefixes,
     // Node hands a port up to a thousand messages in one turn, those it sends itself included.
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     now,

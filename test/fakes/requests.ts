@@ -1,7 +1,7 @@
 /**
  * Requests as the engine takes them, with every setting stated: tests name only what they are about.
  */
-import type { GenerateRequest, Prompt, SamplingRequest } from '../../src/rpc/protocol.ts';
+import type { ContentSettings, GenerateRequest, Prompt, SamplingRequest } from '../../src/rpc/protocol.ts';
 
 export const GREEDY: SamplingRequest = {
   bias: [],
@@ -14,6 +14,9 @@ export const GREEDY: SamplingRequest = {
   minP: 0,
   seed: null,
 };
+
+/** Nothing is kept unless a test says so. */
+export const CONTENT: ContentSettings = { prefixBytes: 0, tenant: '', passphrase: null };
 
 export function ask(
   prompt: Prompt | string,
@@ -28,6 +31,7 @@ export function ask(
     topLogprobs: null,
     stream: true,
     priority: 0,
+    privacy: 'personal',
     cancelFlag: null,
     ...settings,
   };

@@ -2,10 +2,10 @@
  * selvedge through its public entry, as an application uses it.
  */
 
-/** @param {{ url: string, threads: number, simd?: string, contextLength?: number }} options */
-export async function openSelvedge({ url, threads, simd = 'auto', contextLength = 2048 }) {
+/** @param {{ url: string, threads: number, simd?: string, contextLength?: number, prefixes?: false | object }} options */
+export async function openSelvedge({ url, threads, simd = 'auto', contextLength = 2048, prefixes = false }) {
   const { createClient } = await import('/selvedge/lib/index.js');
-  const client = await createClient({ model: url, device: 'cpu', threads, simd, contextLength });
+  const client = await createClient({ model: url, device: 'cpu', threads, simd, contextLength, prefixes });
   return {
     async run({ prompt, tokens }) {
       const { timings } = await client.completions.create({ prompt, max_tokens: tokens, temperature: 0 });
