@@ -44,6 +44,8 @@ export interface TinyOptions {
   fused: boolean;
   /** Metadata to add or replace, without the architecture in front. */
   entries: Record<string, Entry>;
+  /** Of logits, whose inputs are normed. */
+  logitSpread: number;
   contextLength: number;
   normEpsilon: number;
   seed: number;
@@ -66,6 +68,7 @@ const DEFAULTS: TinyOptions = {
   biases: false,
   fused: false,
   entries: {},
+  logitSpread: 3,
   contextLength: 256,
   normEpsilon: 1e-5,
   seed: 1,
@@ -82,7 +85,7 @@ const TRAITS: Readonly<Record<TinyArchitecture, Partial<TinyOptions>>> = {
   granite: {
     entries: {
       embedding_scale: { f32: 2 },
-      'attention.scale': { f32: 0.5 },
+      'attention.scale': { f32: 0.3 },
       residual_scale: { f32: 0.75 },
       logit_scale: { f32: 1.5 },
     },
@@ -93,11 +96,6 @@ function complete(overrides: Partial<TinyOptions>): TinyOptions {
   const traits = TRAITS[overrides.architecture ?? 'llama'];
   const entries = { ...traits.entries, ...overrides.entries };
   return { ...DEFAULTS, ...traits, ...overrides, entries };
-}
-
-/** Spread of the embedding, and of the output matrix: with a normed input of `hidden` ones, logits of about 3. */
-function headSpread(hidden: number): number {
-  return 3 / Math.sqrt(hidden);
 }
 
 /** The bytes of a GGUF file. */
@@ -147,7 +145,7 @@ function tinyTensors(options: TinyOptions): TensorToWrite[] {
   const random = seeded(options.seed);
   const matrix = (role: TensorRole, name: string, columns: number, rows: number): TensorToWrite => {
     const isHead = role === 'embedding' || role === 'head';
-    const spread = isHead ? headSpread(hidden) : 1 / Math.sqrt(columns);
+    const spread = (isHead ? options.logitSpread : 1) / Math.sqrt(columns);
     const values = normals(random, columns * rows, spread);
     const type = options.types[role] ?? options.type;
     return { name: `${name}.weight`, type, dims: [columns, rows], bytes: quantise(type, values) };
