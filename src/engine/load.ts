@@ -149,7 +149,7 @@ function describe(file: ModelFile, { header, plan, tokenizer, template, session 
       const ids = tokenizer.encode(text, { parseSpecial: true });
       return addBos && bosId !== undefined && ids[0] !== bosId ? [bosId, ...ids] : ids;
     },
-    decode: (ids) => tokenizer.decode(ids, { special: true }),
+    decode: (ids) => tokenizer.detokenize(ids),
     tokenBytes: (id) => tokenizer.tokenBytes(id),
     renderChat: (messages, variables) => template.renderToIds(messages.map(toTemplateMessage), { variables }),
     openTextStream: () => new TextStream(tokenizer),

@@ -1,21 +1,30 @@
 /**
- * Byte-pair encoding of one word: the bytes' letters, and then always the pair that the file ranks first, leftmost
- * first among equals, until no pair is left. A heap and a linked list keep a word of n bytes at n log n.
+ * Byte-pair encoding of one word: the bytes' letters, and then always the pair that the file ranks first.
  *
  * Letters and merged pieces are symbols: the id of the token with that text, or a number past the vocabulary.
  */
 import { BYTE_LETTERS } from './byte-letters.ts';
-import { NumberHeap } from './number-heap.ts';
+import { mergeAll } from './merging.ts';
 
-/** More symbols than any vocabulary that fits a header, and more bytes than any word. */
+/** More symbols than any vocabulary that fits a header. */
 const SYMBOLS = 2 ** 24;
-const POSITIONS = 2 ** 28;
+
+export interface BytePairOptions {
+  /** Token by text. */
+  ids: ReadonlyMap<string, number>;
+  vocabSize: number;
+  /** "left right", best first. */
+  merges: readonly string[];
+  /** A word that is a token becomes it, whether or not merges lead there. */
+  ignoresMerges: boolean;
+}
 
 const encoder = new TextEncoder();
 
 export class BytePairs {
   readonly #ids: ReadonlyMap<string, number>;
   readonly #vocabSize: number;
+  readonly #ignoresMerges: boolean;
   /** Texts of the symbols past the vocabulary, and back. */
   readonly #extra: string[] = [];
   readonly #extraIds = new Map<string, number>();
@@ -24,10 +33,10 @@ export class BytePairs {
   readonly #ranks = new Map<number, number>();
   readonly #merged: Int32Array;
 
-  /** `ids`: token by text. `merges`: "left right", best first. */
-  constructor(ids: ReadonlyMap<string, number>, vocabSize: number, merges: readonly string[]) {
+  constructor({ ids, vocabSize, merges, ignoresMerges }: BytePairOptions) {
     this.#ids = ids;
     this.#vocabSize = vocabSize;
+    this.#ignoresMerges = ignoresMerges;
     this.#letters = Int32Array.from(BYTE_LETTERS, (letter) => this.#symbol(letter));
     this.#merged = new Int32Array(merges.length);
     merges.forEach((merge, rank) => {
@@ -43,40 +52,22 @@ export class BytePairs {
 
   /** The tokens of a word. */
   encode(word: string): number[] {
-    const symbols = Int32Array.from(encoder.encode(word), (byte) => this.#letters[byte]!);
-    const next = this.#mergeAll(symbols);
+    const bytes = encoder.encode(word);
+    if (this.#ignoresMerges) {
+      const whole = this.#ids.get(Array.from(bytes, (byte) => BYTE_LETTERS[byte]!).join(''));
+      if (whole !== undefined) return [whole];
+    }
+    const symbols = Int32Array.from(bytes, (byte) => this.#letters[byte]!);
+    const next = mergeAll(symbols.length, {
+      find: (left, right) => this.#ranks.get(symbols[left]! * SYMBOLS + symbols[right]!),
+      rank: (rank) => rank,
+      apply: (rank, left) => {
+        symbols[left] = this.#merged[rank]!;
+      },
+    });
     const tokens: number[] = [];
     for (let at = 0; at < symbols.length; at = next[at]!) this.#appendTokens(symbols[at]!, tokens);
     return tokens;
-  }
-
-  /** Merges in place; returns where the symbol after each remaining one is. */
-  #mergeAll(symbols: Int32Array): Int32Array {
-    const length = symbols.length;
-    const next = Int32Array.from(symbols, (_, at) => at + 1);
-    const previous = Int32Array.from(symbols, (_, at) => at - 1);
-    const heap = new NumberHeap();
-    const rankAt = (at: number): number | undefined =>
-      next[at]! < length ? this.#ranks.get(symbols[at]! * SYMBOLS + symbols[next[at]!]!) : undefined;
-    const offer = (at: number): void => {
-      const rank = at < 0 ? undefined : rankAt(at);
-      if (rank !== undefined) heap.push(rank * POSITIONS + at);
-    };
-    for (let at = 0; at < length; at++) offer(at);
-    for (let best = heap.pop(); best !== undefined; best = heap.pop()) {
-      const rank = Math.floor(best / POSITIONS);
-      const at = best % POSITIONS;
-      // A pair that has changed since it was offered; a symbol that was merged away is -1 and has no pairs.
-      if (symbols[at]! < 0 || rankAt(at) !== rank) continue;
-      const right = next[at]!;
-      symbols[at] = this.#merged[rank]!;
-      symbols[right] = -1;
-      next[at] = next[right]!;
-      if (next[at]! < length) previous[next[at]!] = at;
-      offer(previous[at]!);
-      offer(at);
-    }
-    return next;
   }
 
   #symbol(text: string): number {

@@ -9,7 +9,7 @@ import { Template } from '@huggingface/jinja';
 import { SelvedgeError } from '../errors.ts';
 import type { GgufHeader } from './gguf.ts';
 import { Metadata } from './metadata.ts';
-import { SpecialGuard } from './special-guard.ts';
+import { GuardedTokens, SpecialGuard } from './special-guard.ts';
 import { refuseLoneSurrogate, type Tokenizer } from './tokenizer.ts';
 
 export interface TemplateMessage {
@@ -41,6 +41,7 @@ export const DEFAULT_TEMPLATE =
 export function createChatTemplate(header: GgufHeader, tokenizer: Tokenizer): ChatTemplate {
   const source = new Metadata(header.metadata).string('tokenizer.chat_template') ?? DEFAULT_TEMPLATE;
   let parsed: Template | undefined;
+  const { ofAll, ofAssistant } = guardedTokens(source, tokenizer);
 
   const renderGuarded = (
     messages: readonly TemplateMessage[],
@@ -48,11 +49,11 @@ export function createChatTemplate(header: GgufHeader, tokenizer: Tokenizer): Ch
   ): { text: string; guard: SpecialGuard } => {
     parsed ??= parseTemplate(source);
     const plain = messages.map(toTemplate);
-    const guard = new SpecialGuard(tokenizer.specialTexts, [
-      source,
-      JSON.stringify([plain, options.variables]),
-    ]);
-    const guarded = plain.map(({ role, ...fields }) => ({ role, ...(guard.protectDeep(fields) as object) }));
+    const guard = new SpecialGuard([...ofAll.texts, source, JSON.stringify([plain, options.variables])]);
+    const guarded = plain.map(({ role, ...fields }) => ({
+      role,
+      ...(guard.protectDeep(fields, role === 'assistant' ? ofAssistant : ofAll) as object),
+    }));
     return { text: run(parsed, variablesOf(tokenizer, guarded, options)), guard };
   };
 
@@ -63,14 +64,32 @@ export function createChatTemplate(header: GgufHeader, tokenizer: Tokenizer): Ch
     },
     renderToIds: (messages, options = {}) => {
       const { text, guard } = renderGuarded(messages, options);
-      const ids = tokenizer.splitSpecial(text).flatMap((part) => {
-        if (typeof part === 'number') return part;
-        return tokenizer.encode(guard.unprotect(part), { parseSpecial: false });
-      });
+      const parts = tokenizer.specials
+        .split(text)
+        .map((part) => (typeof part === 'number' ? part : guard.unprotect(part)));
+      const ids = tokenizer.encodeParts(parts.filter((part) => part !== ''));
       const { addBos, bosId } = tokenizer;
       return addBos && bosId !== undefined && ids[0] !== bosId ? [bosId, ...ids] : ids;
     },
   };
+}
+
+/** What models write into their answers beside text. */
+const ANSWER_TAGS = /^<\/?(?:think|tool_call)>$/;
+
+/**
+ * What content must not become: control tokens, and those of the others that the template uses as marks, for
+ * some models mark turns with them. Others are text, such as HTML tags. What an assistant said may have its own tags.
+ */
+function guardedTokens(
+  source: string,
+  { specials }: Tokenizer,
+): { ofAll: GuardedTokens; ofAssistant: GuardedTokens } {
+  const isMark = (text: string): boolean => text.trim().length > 2 && source.includes(text);
+  const guarded = specials.tokens.filter(({ always, text }) => !always || isMark(text));
+  const ofAll = new GuardedTokens(guarded);
+  const ofAssistant = guarded.filter(({ always, text }) => !always || !ANSWER_TAGS.test(text));
+  return { ofAll, ofAssistant: new GuardedTokens(ofAssistant) };
 }
 
 const ROLES: readonly string[] = ['system', 'developer', 'user', 'assistant', 'tool'];

@@ -58,6 +58,11 @@ export class Metadata {
       Int32Array | Uint32Array | undefined;
   }
 
+  floats(key: string): Float32Array | undefined {
+    return this.#typed(key, 'an array of 32-bit floats', (value) => value instanceof Float32Array) as
+      Float32Array | undefined;
+  }
+
   /** A number, or a boolean for each layer. */
   numberOrFlags(key: string): number | boolean[] | undefined {
     const fits = (value: GgufValue): boolean =>

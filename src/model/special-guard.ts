@@ -8,62 +8,89 @@
  * of a special token, begins like the end of one, or is the middle of one, that edge gets a mark too.
  */
 import { SelvedgeError } from '../errors.ts';
+import { SpecialTokens, type SpecialToken } from './special-tokens.ts';
 
 const PRIVATE_USE = { first: 0xe000, last: 0xf8ff };
 
-export class SpecialGuard {
-  readonly #mark: string;
-  readonly #specials: readonly string[];
+/** Special tokens that content must not become, with what it takes to find them quickly, also cut in two. */
+export class GuardedTokens {
+  readonly texts: readonly string[];
+  readonly #whole: SpecialTokens;
+  readonly #beginnings = new Set<string>();
+  readonly #ends = new Set<string>();
+  readonly #longest: number;
 
-  /** `texts`: everything that takes part in the rendering. */
-  constructor(specialTexts: readonly string[], texts: readonly string[]) {
-    this.#specials = specialTexts;
-    this.#mark = unusedCharacter([...specialTexts, ...texts]);
+  constructor(tokens: readonly SpecialToken[]) {
+    this.#whole = new SpecialTokens(tokens);
+    this.texts = this.#whole.tokens.map(({ text }) => text);
+    this.#longest = Math.max(0, ...this.texts.map(({ length }) => length));
+    for (const text of this.texts) {
+      for (let cut = 1; cut < text.length; cut++) {
+        this.#beginnings.add(text.slice(0, cut));
+        this.#ends.add(text.slice(cut));
+      }
+    }
   }
 
-  /** `content` with marks: no special token is found in it, whatever stands around it. */
-  protect(content: string): string {
+  /** Those that stand in `content`. */
+  in(content: string): string[] {
+    return this.#whole.in(content).map(({ text }) => text);
+  }
+
+  /** Something before `content` could make the beginning of it the rest of a token. */
+  canBeginIn(content: string): boolean {
+    for (let length = 1; length < Math.min(this.#longest, content.length + 1); length++) {
+      if (this.#ends.has(content.slice(0, length))) return true;
+    }
+    // All of it may be the middle of a token.
+    if (content === '' || content.length >= this.#longest) return false;
+    return this.texts.some((text) => text.includes(content, 1));
+  }
+
+  /** Something after `content` could make the end of it the beginning of a token. */
+  canEndIn(content: string): boolean {
+    for (let length = 1; length < Math.min(this.#longest, content.length + 1); length++) {
+      if (this.#beginnings.has(content.slice(content.length - length))) return true;
+    }
+    return false;
+  }
+}
+
+export class SpecialGuard {
+  readonly #mark: string;
+
+  /** `texts`: everything that takes part in the rendering. */
+  constructor(texts: readonly string[]) {
+    this.#mark = unusedCharacter(texts);
+  }
+
+  /** `content` with marks: none of `tokens` is found in it, whatever stands around it. */
+  protect(content: string, tokens: GuardedTokens): string {
     let marked = content;
-    for (const special of this.#specials) {
+    for (const special of tokens.in(content)) {
       const [first = ''] = special;
       const broken = first + this.#mark + special.slice(first.length);
       // Again where occurrences overlap. A single character cannot be broken.
       while (first !== special && marked.includes(special)) marked = marked.replaceAll(special, broken);
     }
-    const before = this.#specials.some((special) => beginsInside(content, special)) ? this.#mark : '';
-    const after = this.#specials.some((special) => endsInside(content, special)) ? this.#mark : '';
+    const before = tokens.canBeginIn(content) ? this.#mark : '';
+    const after = tokens.canEndIn(content) ? this.#mark : '';
     return before + marked + after;
   }
 
   /** Every string in a value of messages, however deep. Keys are left alone. */
-  protectDeep(value: unknown): unknown {
-    if (typeof value === 'string') return this.protect(value);
-    if (Array.isArray(value)) return value.map((item) => this.protectDeep(item));
+  protectDeep(value: unknown, tokens: GuardedTokens): unknown {
+    if (typeof value === 'string') return this.protect(value, tokens);
+    if (Array.isArray(value)) return value.map((item) => this.protectDeep(item, tokens));
     if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.protectDeep(item)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, this.protectDeep(item, tokens)]),
+    );
   }
 
   unprotect(text: string): string {
     return text.replaceAll(this.#mark, '');
   }
-}
-
-/** Something before `content` could make the beginning of it the rest of `special`. */
-function beginsInside(content: string, special: string): boolean {
-  if (content === '') return false;
-  for (let from = 1; from < special.length; from++) {
-    const rest = special.slice(from);
-    if (content.startsWith(rest) || rest.startsWith(content)) return true;
-  }
-  return false;
-}
-
-/** Something after `content` could make the end of it the beginning of `special`. */
-function endsInside(content: string, special: string): boolean {
-  for (let length = 1; length < special.length; length++) {
-    if (content.endsWith(special.slice(0, length))) return true;
-  }
-  return false;
 }
 
 function unusedCharacter(texts: readonly string[]): string {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { tinyGguf } from '../../test/models/tiny-gguf.ts';
+import { TRAINED, trainedGguf } from '../../test/models/trained-vocabulary.ts';
 import { readGgufHeader } from './gguf.ts';
 import { TextStream } from './text-stream.ts';
 import { createTokenizer } from './tokenizer.ts';
@@ -20,6 +21,13 @@ test('what breaks off becomes one replacement character, at once or at the end',
   expect([first, second, ...ids('a')].map((id) => stream.push(id!))).toEqual(['', '', '\ufffda']);
   stream.push(first!);
   expect(stream.flush()).toBe('\ufffd');
+});
+
+test('a character appears with its last byte token, and none of them alone', () => {
+  const pieces = createTokenizer(readGgufHeader(trainedGguf(TRAINED['sentence pieces']!())));
+  const stream = new TextStream(pieces);
+  const parts = pieces.encode('x🪁y', { parseSpecial: false }).map((id) => stream.push(id));
+  expect(parts).toEqual([' x', '', '', '', '🪁', 'y']);
 });
 
 test('a byte order mark is text like any other', () => {

@@ -1,16 +1,19 @@
 /**
  * Text to tokens and back, token for token as llama.cpp does it for the same file: byte-level BPE
- * (`tokenizer.ggml.model` "gpt2"). Special tokens are found in text only when asked for (`parseSpecial`), so
- * what a user types never becomes one by accident.
+ * (`tokenizer.ggml.model` "gpt2") and SentencePiece ("llama"). Special tokens are found in text only when asked for
+ * (`parseSpecial`), so what a user types never becomes one by accident.
  *
- * Vocabulary, cutting into words and merging are files of their own; this one joins them and caches words.
+ * Vocabulary, special tokens, cutting into words and merging are files of their own; this one joins them.
  */
 import { SelvedgeError } from '../errors.ts';
+import { bytesOfLetters } from './byte-letters.ts';
 import { BytePairs } from './byte-pairs.ts';
 import type { GgufHeader } from './gguf.ts';
 import { Metadata, needed } from './metadata.ts';
 import { createPreTokenizer } from './pre-tokenizer.ts';
-import { readVocabulary, type SpecialToken } from './vocabulary.ts';
+import { byteOfName, bytesOfPiece, SentencePieces } from './sentence-pieces.ts';
+import { SpecialTokens } from './special-tokens.ts';
+import { readVocabulary, type Vocabulary, type Writing } from './vocabulary.ts';
 
 export interface Tokenizer {
   readonly vocabSize: number;
@@ -20,14 +23,16 @@ export interface Tokenizer {
   readonly addBos: boolean;
   /** Any of them ends an answer. */
   readonly endTokens: ReadonlySet<number>;
-  /** The texts that `parseSpecial` finds, longest first. */
-  readonly specialTexts: readonly string[];
+  /** What `parseSpecial` finds. */
+  readonly specials: SpecialTokens;
   /** Throws `invalid_request` for a lone surrogate, naming its index. */
   encode(text: string, options: { parseSpecial: boolean }): number[];
-  /** Special tokens by id, and the texts between them, in order. */
-  splitSpecial(text: string): (number | string)[];
+  /** Texts between special tokens, which are given by id; none is looked for in the texts. */
+  encodeParts(parts: readonly (number | string)[]): number[];
   /** Bytes that are not UTF-8 become U+FFFD. Control tokens are left out unless `special`. */
   decode(ids: Iterable<number>, options?: { special?: boolean }): string;
+  /** The text that `encode` made the ids of: `decode`, special tokens by name, without the space that was put first. */
+  detokenize(ids: readonly number[]): string;
   /** May be part of a character. Of a control token: its name. */
   tokenBytes(id: number): Uint8Array;
   isControl(id: number): boolean;
@@ -35,26 +40,71 @@ export interface Tokenizer {
   pieceText(id: number): string;
 }
 
+/** What the kinds of tokenizers differ in. */
+interface Kind {
+  writing: Writing;
+  create(metadata: Metadata, vocabulary: Vocabulary): TextEncoding;
+}
+
+interface TextEncoding {
+  /** The tokens of a text without special tokens. */
+  encode(text: string): readonly number[];
+  /** A space goes before each text at the beginning or after a special token. */
+  addsSpace: boolean;
+  /** Where the file does not say. */
+  addsBos: boolean;
+}
+
 /** Words up to this length are remembered, this many of them. */
 const CACHED_LENGTH = 48;
 const CACHED_WORDS = 8192;
 
+const KINDS: Readonly<Record<string, Kind>> = {
+  gpt2: {
+    writing: { bytesOfText: bytesOfLetters, byteOfName, defaults: {} },
+    create(metadata, { ids, size }) {
+      const { cut, ignoresMerges, addsBos } = createPreTokenizer(metadata.string('tokenizer.ggml.pre'));
+      const merges = needed(metadata.strings('tokenizer.ggml.merges'), 'tokenizer.ggml.merges');
+      const encodeWord = remembering(new BytePairs({ ids, vocabSize: size, merges, ignoresMerges }));
+      return { encode: (text) => cut(text).flatMap(encodeWord), addsSpace: false, addsBos };
+    },
+  },
+  llama: {
+    writing: { bytesOfText: bytesOfPiece, byteOfName, defaults: { bos: 1, eos: 2, unknown: 0 } },
+    create(metadata, { ids, size, unknownId }) {
+      const scores = metadata.floats('tokenizer.ggml.scores') ?? new Float32Array(size);
+      if (scores.length !== size) {
+        throw new SelvedgeError(
+          'invalid_model',
+          `tokenizer.ggml.scores has ${scores.length} entries for ${size} tokens. The file was converted wrongly.`,
+        );
+      }
+      const pieces = new SentencePieces({ ids, scores, unknownId });
+      const addsSpace = metadata.boolean('tokenizer.ggml.add_space_prefix') ?? true;
+      return { encode: (text) => pieces.encode(text), addsSpace, addsBos: true };
+    },
+  },
+};
+
 export function createTokenizer(header: GgufHeader): Tokenizer {
   const metadata = new Metadata(header.metadata);
-  const model = metadata.string('tokenizer.ggml.model');
-  if (model !== 'gpt2') {
-    throw new SelvedgeError(
-      'unsupported_model',
-      `The file's tokenizer (tokenizer.ggml.model) is ${model ?? 'not stated'}; supported: gpt2.`,
-    );
-  }
-  const vocabulary = readVocabulary(metadata);
-  const { ids, size, specials, bytes, isControl } = vocabulary;
-  const cutIntoWords = createPreTokenizer(metadata.string('tokenizer.ggml.pre'));
-  const merges = needed(metadata.strings('tokenizer.ggml.merges'), 'tokenizer.ggml.merges');
-  const encodeWord = remembering(new BytePairs(ids, size, merges));
-  const alwaysFound = specials.filter((special) => special.always);
+  const kind = kindOf(metadata.string('tokenizer.ggml.model'));
+  const vocabulary = readVocabulary(metadata, kind.writing);
+  const { size, bosId, specials, bytes, isControl } = vocabulary;
+  const { encode, addsSpace, addsBos } = kind.create(metadata, vocabulary);
+  const addBos = metadata.boolean('tokenizer.ggml.add_bos_token') ?? addsBos;
+  const alwaysFound = new SpecialTokens(specials.tokens.filter(({ always }) => always));
 
+  const encodeParts: Tokenizer['encodeParts'] = (parts) => {
+    const tokens: number[] = [];
+    let isFirst = true;
+    for (const part of parts) {
+      if (typeof part === 'number') tokens.push(part);
+      else for (const id of encode(addsSpace && isFirst ? ` ${part}` : part)) tokens.push(id);
+      isFirst = typeof part === 'number';
+    }
+    return tokens;
+  };
   const decode: Tokenizer['decode'] = (tokens, { special = false } = {}) => {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     let text = '';
@@ -65,26 +115,35 @@ export function createTokenizer(header: GgufHeader): Tokenizer {
   };
   return {
     vocabSize: size,
-    bosId: vocabulary.bosId,
+    bosId,
     eosId: vocabulary.eosId,
-    addBos: (metadata.boolean('tokenizer.ggml.add_bos_token') ?? false) && vocabulary.bosId !== undefined,
+    addBos: addBos && bosId !== undefined,
     endTokens: vocabulary.endTokens,
-    specialTexts: specials.map((special) => special.text),
+    specials,
     encode: (text, { parseSpecial }) => {
       refuseLoneSurrogate(text, 'The text');
-      const tokens: number[] = [];
-      for (const part of split(text, parseSpecial ? specials : alwaysFound)) {
-        if (typeof part === 'number') tokens.push(part);
-        else for (const word of cutIntoWords(part)) for (const id of encodeWord(word)) tokens.push(id);
-      }
-      return tokens;
+      return encodeParts((parseSpecial ? specials : alwaysFound).split(text));
     },
-    splitSpecial: (text) => split(text, specials),
+    encodeParts,
     decode,
+    detokenize: (ids) => {
+      const text = decode(ids, { special: true });
+      return addsSpace && text.startsWith(' ') ? text.slice(1) : text;
+    },
     tokenBytes: bytes,
     isControl,
     pieceText: (id) => decode([id], { special: true }),
   };
+}
+
+function kindOf(model: string | undefined): Kind {
+  const kind = model !== undefined && Object.hasOwn(KINDS, model) ? KINDS[model] : undefined;
+  if (kind) return kind;
+  throw new SelvedgeError(
+    'unsupported_model',
+    `The file's tokenizer (tokenizer.ggml.model) is ${model ?? 'not stated'}; ` +
+      `supported: ${Object.keys(KINDS).join(', ')}.`,
+  );
 }
 
 /** Such a string has no UTF-8. `what` names it in the error. */
@@ -96,22 +155,6 @@ export function refuseLoneSurrogate(text: string, what: string): void {
     `${what} has half a surrogate pair at index ${index}. Cut strings between characters, or use toWellFormed().`,
     { details: { index } },
   );
-}
-
-/** One special token after the other cuts what the longer ones have left, as llama.cpp does. */
-function split(text: string, specials: readonly SpecialToken[]): (number | string)[] {
-  let parts: (number | string)[] = text === '' ? [] : [text];
-  for (const special of specials) {
-    if (!text.includes(special.text)) continue;
-    parts = parts.flatMap((part) => (typeof part === 'number' ? part : splitAt(part, special)));
-  }
-  return parts;
-}
-
-function splitAt(text: string, { id, text: separator }: SpecialToken): (number | string)[] {
-  return text
-    .split(separator)
-    .flatMap((piece, index) => [...(index > 0 ? [id] : []), ...(piece === '' ? [] : [piece])]);
 }
 
 /** When the memory is full it starts afresh: texts repeat words so much that no order of use is worth its cost. */

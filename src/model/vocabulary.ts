@@ -3,14 +3,16 @@
  * the rules of llama.cpp. Some files mark ends wrongly or not at all, so well-known texts count as ends too.
  */
 import { SelvedgeError } from '../errors.ts';
-import { bytesOfLetters } from './byte-letters.ts';
 import { needed, type Metadata } from './metadata.ts';
+import { SpecialTokens, type SpecialToken } from './special-tokens.ts';
 
 /** `tokenizer.ggml.token_type`. */
+const UNDEFINED = 0;
 const UNKNOWN = 2;
 const CONTROL = 3;
 const USER_DEFINED = 4;
 const UNUSED = 5;
+const BYTE = 6;
 
 const END_TEXTS: readonly string[] = [
   '<|eot_id|>',
@@ -43,6 +45,13 @@ const FILL_TEXTS: readonly (readonly [key: string, texts: readonly string[]])[] 
   ['fim_sep', ['<|file_sep|>']],
 ];
 
+/** Around the pieces of a text with a gap: known marks, whatever the file says. */
+const MARK_TEXTS: readonly string[] = ['prefix', 'suffix', 'middle'].flatMap((part) => [
+  `<|fim_${part}|>`,
+  `<fim-${part}>`,
+  `<fim_${part}>`,
+]);
+
 const KNOWN_TEXTS: ReadonlySet<string> = new Set([...END_TEXTS, ...FILL_TEXTS.flatMap(([, texts]) => texts)]);
 
 export interface Vocabulary {
@@ -51,9 +60,10 @@ export interface Vocabulary {
   ids: ReadonlyMap<string, number>;
   bosId: number | undefined;
   eosId: number | undefined;
+  unknownId: number | undefined;
   endTokens: ReadonlySet<number>;
-  /** Control, unknown and user-defined tokens, longest text first. */
-  specials: readonly SpecialToken[];
+  /** Control, unknown and user-defined tokens. */
+  specials: SpecialTokens;
   /** The text of a token as it stands in the file. */
   text(id: number): string;
   /** Control and unknown tokens: no part of the text. */
@@ -62,23 +72,30 @@ export interface Vocabulary {
   bytes(id: number): Uint8Array;
 }
 
-export interface SpecialToken {
-  id: number;
-  text: string;
-  /** Found in every text, not only where special tokens are parsed. */
-  always: boolean;
+/** How the kinds of tokenizers write bytes and name what the file leaves out. */
+export interface Writing {
+  /** The bytes of a token that is text. */
+  bytesOfText(text: string): Uint8Array;
+  /** The byte that the name of a byte token stands for. */
+  byteOfName(name: string): number;
+  defaults: Readonly<Partial<Record<'bos' | 'eos' | 'unknown', number>>>;
 }
 
 const encoder = new TextEncoder();
 
-export function readVocabulary(metadata: Metadata): Vocabulary {
+export function readVocabulary(metadata: Metadata, writing: Writing): Vocabulary {
   const texts = needed(metadata.strings('tokenizer.ggml.tokens'), 'tokenizer.ggml.tokens');
   const ids = new Map(texts.map((text, id) => [text, id]));
   const types = readTypes(metadata, texts.length);
-  const specialId = (name: string): number | undefined => readSpecialId(metadata, name, texts.length);
+  const specialId = (name: string): number | undefined =>
+    readSpecialId(metadata, name, texts.length) ?? defaultId(writing, name, texts.length);
   const endTokens = findEnds(ids, specialId);
   // A known end is never text, whatever the file says.
   for (const id of endTokens) if (KNOWN_TEXTS.has(texts[id]!)) types[id] = CONTROL;
+  for (const text of MARK_TEXTS) {
+    const id = ids.get(text);
+    if (id !== undefined) types[id] = CONTROL;
+  }
   const isControl = (id: number): boolean => types[id] === CONTROL || types[id] === UNKNOWN;
   const text = (id: number): string => {
     const found = texts[id];
@@ -93,15 +110,29 @@ export function readVocabulary(metadata: Metadata): Vocabulary {
     ids,
     bosId: specialId('bos'),
     eosId: specialId('eos'),
+    unknownId: specialId('unknown'),
     endTokens,
-    specials: findSpecials(texts, types),
+    specials: new SpecialTokens(findSpecials(texts, types, stripsSpace(metadata, texts))),
     text,
     isControl,
     bytes: (id) => {
       if (isControl(id) || types[id] === USER_DEFINED) return encoder.encode(text(id));
-      return types[id] === UNUSED ? new Uint8Array() : bytesOfLetters(text(id));
+      if (types[id] === BYTE) return Uint8Array.of(writing.byteOfName(text(id)));
+      return types[id] === UNUSED || types[id] === UNDEFINED
+        ? new Uint8Array()
+        : writing.bytesOfText(text(id));
     },
   };
+}
+
+/**
+ * Phi-3's special tokens, but for three, swallow white space after them. Files do not say so; llama.cpp knows it by
+ * the model's name.
+ */
+function stripsSpace(metadata: Metadata, texts: readonly string[]): (id: number) => boolean {
+  const isPhi3 = /phi-?3/i.test(metadata.string('general.name') ?? '');
+  const without: readonly string[] = ['<unk>', '<s>', '<|endoftext|>'];
+  return (id) => isPhi3 && !without.includes(texts[id]!);
 }
 
 function readTypes(metadata: Metadata, size: number): Int32Array {
@@ -126,6 +157,11 @@ function readSpecialId(metadata: Metadata, name: string, size: number): number |
   );
 }
 
+function defaultId({ defaults }: Writing, name: string, size: number): number | undefined {
+  const id = (defaults as Readonly<Record<string, number | undefined>>)[name];
+  return id !== undefined && id < size ? id : undefined;
+}
+
 function findEnds(
   ids: ReadonlyMap<string, number>,
   specialId: (name: string) => number | undefined,
@@ -144,12 +180,16 @@ function findEnds(
   return ends;
 }
 
-function findSpecials(texts: readonly string[], types: Int32Array): SpecialToken[] {
+function findSpecials(
+  texts: readonly string[],
+  types: Int32Array,
+  strips: (id: number) => boolean,
+): SpecialToken[] {
   const specials: SpecialToken[] = [];
   types.forEach((type, id) => {
     const text = texts[id]!;
     if (text === '' || ![CONTROL, UNKNOWN, USER_DEFINED].includes(type)) return;
-    specials.push({ id, text, always: type === USER_DEFINED });
+    specials.push({ id, text, always: type === USER_DEFINED, strips: strips(id) });
   });
-  return specials.sort((a, b) => encoder.encode(b.text).length - encoder.encode(a.text).length);
+  return specials;
 }

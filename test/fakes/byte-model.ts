@@ -4,6 +4,7 @@
  */
 import type { LoadedModel } from '../../src/engine/loaded-model.ts';
 import { TextStream } from '../../src/model/text-stream.ts';
+import { SpecialTokens } from '../../src/model/special-tokens.ts';
 import type { Tokenizer } from '../../src/model/tokenizer.ts';
 import { certain, createTableSession, noise } from './table-session.ts';
 import type { TableOptions, TableSession } from './table-session.ts';
@@ -102,24 +103,22 @@ function createByteTokenizer(): Tokenizer {
       Uint8Array.from(shown.flatMap((id) => [...bytesOf(id)])),
     );
   };
-  const splitSpecial = (text: string): (number | string)[] =>
-    text
-      .split(/(<\|im_start\|>|<\|im_end\|>)/)
-      .filter((part) => part !== '')
-      .map((part) => [...names].find(([, name]) => name === part)?.[0] ?? part);
+  const specials = new SpecialTokens(
+    [...names].map(([id, text]) => ({ id, text, always: false, strips: false })),
+  );
+  const encodeParts: Tokenizer['encodeParts'] = (parts) =>
+    parts.flatMap((part) => (typeof part === 'number' ? [part] : textIds(part)));
   return {
     vocabSize: VOCAB_SIZE,
     bosId: undefined,
     eosId: END,
     addBos: false,
     endTokens: new Set([END]),
-    specialTexts: [...names.values()],
-    encode: (text, { parseSpecial }) =>
-      (parseSpecial ? splitSpecial(text) : [text]).flatMap((part) =>
-        typeof part === 'number' ? [part] : textIds(part),
-      ),
-    splitSpecial,
+    specials,
+    encode: (text, { parseSpecial }) => encodeParts(parseSpecial ? specials.split(text) : [text]),
+    encodeParts,
     decode,
+    detokenize: (ids) => decode(ids, { special: true }),
     tokenBytes: bytesOf,
     isControl,
     pieceText: (id) => decode([id], { special: true }),
