@@ -65,9 +65,15 @@ export async function openLab(address, browser = 'default') {
 }
 
 /** What bench.open() on the page takes. */
-export function pageOptions(address, { engine, model, threads, simd }) {
+export function pageOptions(address, { engine, model, threads, simd, prefixes }) {
   if (engine === 'transformers') return { engine, threads, model: basename(peerFiles.onnx) };
-  return { engine, threads, url: `${address}/files/${modelFiles[model]}`, ...(simd ? { simd } : {}) };
+  return {
+    engine,
+    threads,
+    url: `${address}/files/${modelFiles[model]}`,
+    ...(simd ? { simd } : {}),
+    ...(prefixes ? { prefixes } : {}),
+  };
 }
 
 let names = 0;
@@ -77,6 +83,8 @@ async function openInPage(page, address, spec) {
   await page.evaluate(([n, options]) => window.bench.open(n, options), [name, pageOptions(address, spec)]);
   return {
     run: (options) => page.evaluate(([n, o]) => window.bench.run(n, o), [name, options]),
+    firstToken: (prompt) => page.evaluate(([n, p]) => window.bench.firstToken(n, p), [name, prompt]),
+    settle: () => page.evaluate((n) => window.bench.settle(n), name),
     info: () => page.evaluate((n) => window.bench.info(n), name),
     close: () => page.evaluate((n) => window.bench.close(n), name),
   };

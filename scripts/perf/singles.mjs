@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { root } from '../lib/paths.mjs';
 import { peerFiles } from '../lib/peers.mjs';
 import { sampleRate } from './compare.mjs';
+import { prefixMetrics } from './prefixes.mjs';
 import { pageOptions } from './lab.mjs';
 import { median, pairedRatio } from './paired-ratio.mjs';
 import { shortPrompt } from './workload.mjs';
@@ -16,6 +17,8 @@ const exact = (value, unit) => ({ value, unit, ratio: null, low: null, high: nul
 
 /** One function for each metric of `singles` in table.mjs: (lab, address, threads, work) -> the row's numbers. */
 export const measureSingle = {
+  ...prefixMetrics,
+
   async 'bandwidth-share'(lab, address, threads, work) {
     const engine = await lab.open(spec(threads));
     try {

@@ -86,6 +86,11 @@ export const singles = [
   { metric: 'bandwidth-share', threads: 1, atLeast: 0.8, aim: 0.92 },
   { metric: 'bandwidth-share', threads: 2, atLeast: 0.8, aim: 0.92 },
   { metric: 'load', threads: 2, atMost: 0.5, aim: 0.25 },
+  // Computing over reading: how many times sooner the first token of a long prompt comes that was stored before.
+  { metric: 'prefix-first-token', threads: 2, atLeast: 12, aim: 25 },
+  { metric: 'prefix-reload', threads: 2, atLeast: 2, aim: 4 },
+  // Decoding right behind a long prompt, with its keys and values being kept over without.
+  { metric: 'prefix-writing', threads: 2, atLeast: 0.98, aim: 1 },
   { metric: 'memory', threads: 1, atMost: 1.5, aim: 1.25 },
   { metric: 'download', threads: 0, atMost: 120, aim: 80 },
   { metric: 'long-tasks', threads: 2, atMost: 0, aim: 0 },

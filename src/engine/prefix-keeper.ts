@@ -36,8 +36,8 @@ export interface KeeperParts {
   events: EventLog;
 }
 
-/** Written in one go. */
-const BATCH_BYTES = 4 << 20;
+/** Written in one go: what a request that comes in the middle shares the machine with. */
+const BATCH_BYTES = 2 << 20;
 /** Requests whose writing waits; each holds memory, and the last are the likeliest to go on. */
 const MOST_WAITING = 4;
 

@@ -25,6 +25,14 @@ window.bench = {
     opened.set(name, await openers[engine](options));
   },
   run: (name, options) => opened.get(name).run(options),
+  /** Milliseconds from asking to the first token, and how many of the prompt's were computed. */
+  async firstToken(name, prompt) {
+    const start = performance.now();
+    const { promptTokens } = await opened.get(name).run({ prompt, tokens: 1 });
+    return { ms: performance.now() - start, computed: promptTokens };
+  },
+  /** What is to be kept is written. */
+  settle: (name) => opened.get(name).settle(),
   info: (name) => opened.get(name).info(),
   async close(name) {
     await opened.get(name)?.close();

@@ -16,6 +16,7 @@ export async function openSelvedge({ url, threads, simd = 'auto', contextLength 
         decodeMs: timings.predicted_ms,
       };
     },
+    settle: () => client.prefixes.settled(),
     info: () => client.info(),
     close: () => client.close(),
   };
