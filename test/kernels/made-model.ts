@@ -28,8 +28,9 @@ export interface MadeOptions {
   with?: readonly TensorRole[];
   /** Spread of the biases. */
   biasSpread?: number;
-  /** How many times as large the key biases of some pairs are. */
+  /** How many times as large the key biases, or the weights of the keys' norms, of some pairs are. */
   largeBiases?: Readonly<Record<number, number>>;
+  largeNorms?: Readonly<Record<number, number>>;
   seed?: number;
 }
 
@@ -144,9 +145,12 @@ export function madeModel(options: MadeOptions): MadeModel {
   const valueOf = (role: TensorRole, index: number): number => {
     const [columns] = sizeOf(role, shape);
     if (role.startsWith('rope-factors')) return 1 + 3 * random.next();
-    if (role.endsWith('norm')) return 1 + 0.2 * random.normal();
+    const pair = (index % shape.headSize) % (shape.headSize / 2);
+    if (role.endsWith('norm')) {
+      const factor = (role === 'key-norm' && options.largeNorms?.[pair]) || 1;
+      return factor * (1 + 0.2 * random.normal());
+    }
     if (role.endsWith('bias')) {
-      const pair = (index % shape.headSize) % (shape.headSize / 2);
       const factor = (role === 'key-bias' && options.largeBiases?.[pair]) || 1;
       return (options.biasSpread ?? 0.5) * factor * random.normal();
     }

@@ -22,7 +22,7 @@ export interface SnapshotFormat {
 }
 
 const MAGIC = 0x564b5653; // 'SVKV'
-/** 2: keys are smoothed where there are key biases. */
+/** 2: keys are smoothed where the model has biases or norms for them. */
 const VERSION = 2;
 const HEADER_BYTES = 32;
 
