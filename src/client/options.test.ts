@@ -29,6 +29,11 @@ test('an address may state id, hash and headers', () => {
   });
 });
 
+test('the parts of a model have one name', () => {
+  const model = 'https://a.test/big-Q8_0-00001-of-00003.gguf';
+  expect(readClientOptions({ model }).load.source).toEqual({ kind: 'url', url: model, id: 'big-Q8_0' });
+});
+
 test('a file is a source as it is', () => {
   const file = new File(['x'], 'tiny.gguf');
   expect(readClientOptions({ model: file }).load.source).toEqual({ kind: 'blob', blob: file, id: 'tiny' });

@@ -233,7 +233,7 @@ function readUrl(value: unknown, param: string): string | undefined {
 
 function idOf(path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  return decodeName(name).replace(/\.gguf$/i, '') || 'model';
+  return decodeName(name).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '') || 'model';
 }
 
 function decodeName(name: string): string {

@@ -9,10 +9,13 @@ import { planModel } from '../model/architectures.ts';
 import { createChatTemplate } from '../model/chat-template.ts';
 import { GgufHeaderReader } from '../model/gguf.ts';
 import type { GgufHeader } from '../model/gguf.ts';
+import { joinParts, partCount } from '../model/gguf-parts.ts';
+import type { PartHeader } from '../model/gguf-parts.ts';
 import { createTokenizer } from '../model/tokenizer.ts';
 import type { LoadOptions, ModelRequest, ModelInspection } from '../rpc/protocol.ts';
-import type { FileStart, ModelStore } from '../storage/model-file.ts';
+import type { FileStart, ModelSource, ModelStore } from '../storage/model-file.ts';
 import { planLoad } from './memory.ts';
+import { partSources } from './model-parts.ts';
 import { bytesByType, parameterCountOf, quantisationOf } from './model-facts.ts';
 
 /** Bytes per second that a step on this many threads reads; undefined where it cannot be measured. */
@@ -38,9 +41,8 @@ export async function inspectModel(
   { source, options }: ModelRequest,
   measureReading: MeasureReading,
 ): Promise<ModelInspection> {
-  const start = await store.openStart(source);
-  const { header, headerBytes, reason } = await readHeader(start);
-  const base = { ...KINDS_UNKNOWN, id: source.id, byteLength: start.byteLength, headerBytes };
+  const { header, headerBytes, byteLength, reason } = await readHeaders(store, source);
+  const base = { ...KINDS_UNKNOWN, id: source.id, byteLength, headerBytes };
   if (!header) return { ...base, isSupported: false, reason };
   const facts = { ...base, ...factsOf(header) };
   try {
@@ -63,20 +65,43 @@ export async function inspectModel(
 interface HeaderRead {
   header?: GgufHeader;
   headerBytes: number;
+  /** Of the whole file. */
+  byteLength: number;
   /** Why there is no header, of a file that is one. */
   reason: string | null;
 }
 
+/** Of all files of a model, as one. */
+async function readHeaders(store: ModelStore, source: ModelSource): Promise<HeaderRead> {
+  const first = await readHeader(await store.openStart(source));
+  if (!first.header) return first;
+  let { headerBytes, byteLength } = first;
+  try {
+    const parts: PartHeader[] = [{ header: first.header, byteLength }];
+    for (const part of partSources(source, partCount(first.header)).slice(1)) {
+      const { header, ...more } = await readHeader(await store.openStart(part));
+      headerBytes += more.headerBytes;
+      byteLength += more.byteLength;
+      if (!header) return { headerBytes, byteLength, reason: more.reason };
+      parts.push({ header, byteLength: more.byteLength });
+    }
+    return { header: joinParts(parts), headerBytes, byteLength, reason: null };
+  } catch (error) {
+    return { headerBytes, byteLength, reason: refusalOf(error) };
+  }
+}
+
 async function readHeader(start: FileStart): Promise<HeaderRead> {
-  const reader = new GgufHeaderReader(start.byteLength);
+  const { byteLength } = start;
+  const reader = new GgufHeaderReader(byteLength);
   let headerBytes = 0;
   for await (const bytes of start.read()) {
     headerBytes += bytes.length;
     try {
       const header = reader.push(bytes);
-      if (header) return { header, headerBytes, reason: null };
+      if (header) return { header, headerBytes, byteLength, reason: null };
     } catch (error) {
-      return { headerBytes, reason: refusalOf(error) };
+      return { headerBytes, byteLength, reason: refusalOf(error) };
     }
   }
   return reader.end();

@@ -29,6 +29,8 @@ import { createModelStore } from '../storage/weights.ts';
 import { inspectModel } from './inspect.ts';
 import type { MeasureReading } from './inspect.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import { openParts } from './model-parts.ts';
+import type { ModelParts } from './model-parts.ts';
 import { parameterCountOf, quantisationOf } from './model-facts.ts';
 import { planLoad, requireMemory } from './memory.ts';
 
@@ -51,7 +53,7 @@ export function createModelLoader(
     inspectModel: (request) => inspectModel(store, request, measureReading),
     openPrefixes: openPrefixStore,
     async loadModel({ source, options }, open) {
-      const file = await store.open(source, open);
+      const file = await openParts(store, source, open);
       try {
         const streamed = await stream(file, options, createSink, open);
         const { byteLength } = file;
@@ -96,7 +98,7 @@ interface Streamed extends Opened {
 }
 
 async function stream(
-  file: ModelFile,
+  file: ModelParts,
   options: LoadOptions,
   createSink: CreateSink,
   { signal, onProgress }: OpenOptions,
@@ -109,7 +111,7 @@ async function stream(
       if (!opened) {
         const header = reader.push(bytes);
         if (!header) continue;
-        opened = await openHeader(header, options, createSink);
+        opened = await openHeader(await file.wholeHeader(header), options, createSink);
       }
       const skipped = Math.max(0, opened.header.dataOffset - offset);
       if (skipped < bytes.length) opened.sink.write(offset + skipped, bytes.subarray(skipped));

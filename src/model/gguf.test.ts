@@ -160,7 +160,6 @@ describe('a damaged file', () => {
       /values in tokenizer.ggml.token_type/,
     ],
     ['an odd alignment', withEntry('general.alignment', { u32: 24 }), 'invalid_model', /alignment is 24/],
-    ['a part of many', withEntry('split.count', { u32: 3 }), 'unsupported_model', /split over 3 files/],
   ])('with %s is refused with what is wrong', (_, bytes, code, message) => {
     expect(codeOf(() => readGgufHeader(bytes, Math.max(bytes.length, 10_000)))).toBe(code);
     expect(messageOf(() => readGgufHeader(bytes, Math.max(bytes.length, 10_000)))).toMatch(message);

@@ -3,8 +3,8 @@
  * until the header comes back. Nothing is allocated for a count or a length before it was checked against what
  * the file can hold, and a header is 64 MiB at most (the largest vocabularies need about 20).
  *
- * Bytes that make no sense are `invalid_model`; a readable file that is not for this library (split over several
- * files, a tensor type that ggml does not define) is `unsupported_model`.
+ * Bytes that make no sense are `invalid_model`; a readable file that is not for this library (big-endian, a tensor
+ * type that ggml does not define) is `unsupported_model`.
  */
 import { SelvedgeError, assert } from '../errors.ts';
 import { ByteCursor } from './byte-cursor.ts';
@@ -127,13 +127,6 @@ function* readMetadata(cursor: ByteCursor, count: number): Generator<void, Map<s
     const key = yield* readString(cursor, `the name of metadata entry ${index}`);
     if (metadata.has(key)) throw invalid(`The metadata entry ${key} stands there twice.`);
     metadata.set(key, yield* readValue(cursor, yield* cursor.u32(), key));
-  }
-  const parts = metadata.get('split.count');
-  if (typeof parts === 'number' && parts > 1) {
-    throw new SelvedgeError(
-      'unsupported_model',
-      `The model is split over ${parts} files. Merge them with llama-gguf-split --merge.`,
-    );
   }
   return metadata;
 }

@@ -14,6 +14,7 @@ import type { Release } from './locks.ts';
 import { availableMedia } from './medium.ts';
 import type { ChunkFile, Medium } from './medium.ts';
 import type { ModelFile, ModelSource, ModelStore, OpenOptions, StoredModel } from './model-file.ts';
+import { joinStored } from './parts.ts';
 import { createMeter } from './progress.ts';
 import { isComplete, storedBytes } from './record.ts';
 import type { ModelRecord } from './record.ts';
@@ -40,7 +41,7 @@ export function createModelStore(): ModelStore {
     },
     openStart: openFileStart,
     async list() {
-      return (await media()).length === 0 ? [] : (await allRecords()).map(describe);
+      return (await media()).length === 0 ? [] : joinStored((await allRecords()).map(describe));
     },
     async delete(id) {
       const present = await media();

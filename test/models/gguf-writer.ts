@@ -20,6 +20,7 @@ const TYPE_IDS = {
 
 /** The value types that models use; the tag says which one the file has. */
 export type Entry =
+  | { u16: number }
   | { u32: number }
   | { i32: number }
   | { u64: bigint }
@@ -56,6 +57,10 @@ class Bytes {
 
   u8(value: number): void {
     this.number(1, (view) => view.setUint8(0, value));
+  }
+
+  u16(value: number): void {
+    this.number(2, (view) => view.setUint16(0, value, true));
   }
 
   u32(value: number): void {
@@ -100,7 +105,8 @@ function writeEntry(out: Bytes, entry: Entry): void {
     out.u32(type);
     write();
   };
-  if ('u32' in entry) typed(4, () => out.u32(entry.u32));
+  if ('u16' in entry) typed(2, () => out.u16(entry.u16));
+  else if ('u32' in entry) typed(4, () => out.u32(entry.u32));
   else if ('i32' in entry) typed(5, () => out.i32(entry.i32));
   else if ('u64' in entry) typed(10, () => out.u64(entry.u64));
   else if ('f32' in entry) typed(6, () => out.f32(entry.f32));

@@ -9,10 +9,12 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { planModel } from '../../src/model/architectures.ts';
 import { readGgufHeader } from '../../src/model/gguf.ts';
+import { joinParts } from '../../src/model/gguf-parts.ts';
 import { compareLogits } from '../models/compare-logits.ts';
 import { seeded } from '../models/random.ts';
 import { referenceLogits } from '../models/reference-forward.ts';
-import { tinyGguf, type TinyOptions } from '../models/tiny-gguf.ts';
+import { splitGguf } from '../models/split-gguf.ts';
+import { tinyGguf, tinyParts, type TinyOptions } from '../models/tiny-gguf.ts';
 import { hasNative, nativeLogits, nativeNote } from './native-llama.ts';
 import { nativeProduct } from './native-product.ts';
 
@@ -121,4 +123,14 @@ describe.skipIf(!hasNative)(`the reference forward pass (${nativeNote})`, () => 
       expect(exact.argmaxMisses).toBe(0);
     },
   );
+
+  test('agrees with it on a model in three files, as native splits and names them', async () => {
+    const files = splitGguf(tinyParts({ architecture: 'phi3' }), 3);
+    const paths = files.map((_, index) => join(folder, `tiny-0000${index + 1}-of-00003.gguf`));
+    paths.forEach((path, index) => writeFileSync(path, files[index]!));
+    const parts = files.map((bytes) => ({ header: readGgufHeader(bytes), byteLength: bytes.length }));
+    const ids = [5, 80, 200, 7];
+    const reference = referenceLogits(planModel(joinParts(parts)), Buffer.concat(files), ids);
+    expect(compareLogits(await nativeLogits(paths[0]!, ids), reference).mean).toBeLessThan(1e-5);
+  });
 });
