@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { TensorType } from '../../src/backend/session.ts';
 import { planModel } from '../../src/model/architectures.ts';
 import { readGgufHeader } from '../../src/model/gguf.ts';
 import { joinParts } from '../../src/model/gguf-parts.ts';
@@ -94,8 +95,22 @@ const VARIANTS: Readonly<Record<string, Partial<TinyOptions>>> = {
   },
 };
 
+/** Types whose rounding of inputs is not imitated here: each with the next architecture. */
+const QUANTISED = (
+  ['BF16', 'Q4_0', 'Q5_0', 'Q5_1', 'Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'] as const satisfies TensorType[]
+).map((type, index): [string, Partial<TinyOptions>] => {
+  const architecture = ARCHITECTURES[index % ARCHITECTURES.length]!;
+  const sizes = type.endsWith('_K') ? { hidden: 256, heads: 4, headSize: 64, ffn: 256 } : {};
+  return [`${architecture} in ${type}`, { architecture, type, logitSpread: 1.5, ...sizes }];
+});
+
 /** Logits this close may be in either order after 8-bit rounding. */
 const NEAR_TIE = 0.2;
+
+function someIds(): number[] {
+  const random = seeded(21);
+  return Array.from({ length: 40 }, () => random.below(256));
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'selvedge-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -108,8 +123,7 @@ describe.skipIf(!hasNative)(`the reference forward pass (${nativeNote})`, () => 
       const bytes = tinyGguf(options);
       writeFileSync(path, bytes);
       const plan = planModel(readGgufHeader(bytes));
-      const random = seeded(21);
-      const ids = Array.from({ length: 40 }, () => random.below(256));
+      const ids = someIds();
       const native = await nativeLogits(path, ids);
 
       // Mostly about 1e-13. A value that rounds to the other side, here or on another processor, costs about 1e-4.
@@ -123,6 +137,17 @@ describe.skipIf(!hasNative)(`the reference forward pass (${nativeNote})`, () => 
       expect(exact.argmaxMisses).toBe(0);
     },
   );
+
+  test.each(QUANTISED)('agrees with it but for the rounding of inputs: %s', async (_, options) => {
+    const path = join(folder, 'tiny.gguf');
+    const bytes = tinyGguf(options);
+    writeFileSync(path, bytes);
+    const ids = someIds();
+    const reference = referenceLogits(planModel(readGgufHeader(bytes)), bytes, ids);
+    const { mean, argmaxMisses } = compareLogits(await nativeLogits(path, ids), reference, NEAR_TIE);
+    expect(mean).toBeLessThan(0.002);
+    expect(argmaxMisses).toBe(0);
+  });
 
   test('agrees with it on a model in three files, as native splits and names them', async () => {
     const files = splitGguf(tinyParts({ architecture: 'phi3' }), 3);
