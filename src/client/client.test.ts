@@ -66,6 +66,7 @@ test('a full chat completion has exactly the documented shape', async () => {
       completion_tokens: 3,
       total_tokens: 24,
       prompt_tokens_details: { cached_tokens: 0 },
+      completion_tokens_details: { reasoning_tokens: 0 },
     },
     timings: TIMINGS,
     seed: 1,

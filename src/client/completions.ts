@@ -86,7 +86,7 @@ async function* chunks<Chunk extends AnyChunk, Full>(
         }
         const offset = offsets[choice];
         offsets[choice] = offset + text.length;
-        for (const piece of splitFinish(delta)) {
+        for (const piece of splitDelta(delta)) {
           const isLast = end && piece.finish && choice === choiceCount - 1;
           const extras = isLast && end ? { timings: timingsOf(end, choiceCount), seed } : {};
           yield { ...shape.chunk(head, { delta: piece, withLogprobs, offset }), ...usageSlot, ...extras };
@@ -99,14 +99,14 @@ async function* chunks<Chunk extends AnyChunk, Full>(
   }
 }
 
-/** A finish reason has a chunk of its own, without text, as OpenAI sends it. */
-function splitFinish(delta: ChoiceDelta): ChoiceDelta[] {
-  const { text, finish, logprobs } = delta;
-  if (finish === null || (text === '' && logprobs.length === 0)) return [delta];
-  return [
-    { ...delta, finish: null },
-    { ...delta, text: '', logprobs: [] },
-  ];
+/** What was thought, what is answered and a finish reason have a chunk each. */
+function splitDelta(delta: ChoiceDelta): ChoiceDelta[] {
+  const { reasoning, text, finish, logprobs } = delta;
+  const parts: ChoiceDelta[] = [];
+  if (reasoning !== '') parts.push({ ...delta, text: '', logprobs: [], finish: null });
+  if (text !== '' || logprobs.length > 0) parts.push({ ...delta, reasoning: '', finish: null });
+  if (finish !== null) parts.push({ ...delta, reasoning: '', text: '', logprobs: [] });
+  return parts;
 }
 
 async function collect<Chunk, Full>(stream: GenerationStream, context: Context<Chunk, Full>): Promise<Full> {
@@ -115,7 +115,8 @@ async function collect<Chunk, Full>(stream: GenerationStream, context: Context<C
   assert(message?.type === 'end', 'without streaming everything comes with the end');
   const choices = message.deltas.map((delta): WholeChoice => {
     assert(delta.finish, 'a delta at the end is a whole choice');
-    return { text: delta.text, logprobs: withLogprobs ? delta.logprobs : null, finish: delta.finish };
+    const { reasoning, text, logprobs, finish } = delta;
+    return { reasoning, text, logprobs: withLogprobs ? logprobs : null, finish };
   });
   const end: ResponseEnd = {
     usage: usageOf(message.timings),

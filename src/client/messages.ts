@@ -7,7 +7,7 @@ import { invalid, isAbsent, isRecord, readChoice, refuseUnknown, show, unsupport
 import type { Outside } from './checks.ts';
 
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool'] as const;
-const KNOWN = new Set(['role', 'content', 'name', 'tool_call_id']);
+const KNOWN = new Set(['role', 'content', 'name', 'tool_call_id', 'reasoning_content']);
 
 export function readMessages(value: unknown): ChatMessage[] {
   if (!Array.isArray(value) || value.length === 0) {
@@ -23,11 +23,13 @@ function readMessage(value: unknown, at: string): ChatMessage {
   const role = readChoice(prefixed(value, at), `${at}.role`, ROLES, 'user');
   const name = readString(value['name'], `${at}.name`);
   const toolCallId = readString(value['tool_call_id'], `${at}.tool_call_id`);
+  const reasoning = readReasoning(value['reasoning_content'], `${at}.reasoning_content`, role);
   return {
     role,
     content: readContent(value['content'], `${at}.content`, role === 'assistant'),
     ...(name === undefined ? {} : { name }),
     ...(toolCallId === undefined ? {} : { toolCallId }),
+    ...(reasoning === undefined ? {} : { reasoning }),
   };
 }
 
@@ -40,6 +42,12 @@ function readString(value: unknown, param: string): string | undefined {
   if (isAbsent(value)) return undefined;
   if (typeof value === 'string') return value;
   throw invalid(param, `is ${show(value)}; give a string.`);
+}
+
+function readReasoning(value: unknown, param: string, role: string): string | undefined {
+  const reasoning = readString(value, param);
+  if (reasoning === undefined || role === 'assistant') return reasoning;
+  throw invalid(param, `is there, but the role is ${role}; only an assistant's message has it.`);
 }
 
 /** Text parts are joined as they are. Only an assistant may have said nothing. */

@@ -26,6 +26,7 @@ export interface ResponseHead {
 
 /** All of one choice, with whether logprobs were asked for. */
 export interface WholeChoice {
+  reasoning: string;
   text: string;
   logprobs: EngineLogprob[] | null;
   finish: FinishReason;
@@ -61,11 +62,14 @@ export const chatShape: Shape<ChatCompletionChunk, ChatCompletion> = {
     chatChunk(head, [
       { index, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null },
     ]),
-  chunk: (head, { delta: { choice, text, logprobs, finish }, withLogprobs }) =>
+  chunk: (head, { delta: { choice, reasoning, text, logprobs, finish }, withLogprobs }) =>
     chatChunk(head, [
       {
         index: choice,
-        delta: text === '' ? {} : { content: text },
+        delta: {
+          ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
+          ...(text === '' ? {} : { content: text }),
+        },
         logprobs: withLogprobs && logprobs.length > 0 ? chatLogprobs(logprobs) : null,
         finish_reason: finish,
       },
@@ -75,9 +79,14 @@ export const chatShape: Shape<ChatCompletionChunk, ChatCompletion> = {
     id,
     object: 'chat.completion',
     ...head,
-    choices: choices.map(({ text, logprobs, finish }, index) => ({
+    choices: choices.map(({ reasoning, text, logprobs, finish }, index) => ({
       index,
-      message: { role: 'assistant', content: text, refusal: null },
+      message: {
+        role: 'assistant',
+        content: text,
+        ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
+        refusal: null,
+      },
       logprobs: logprobs && chatLogprobs(logprobs),
       finish_reason: finish,
     })),
@@ -151,12 +160,14 @@ function textLogprobs(logprobs: readonly EngineLogprob[], offset: number): Compl
   };
 }
 
-export function usageOf({ promptTokens, predictedTokens, cachedTokens }: GenerationTimings): Usage {
+export function usageOf(timings: GenerationTimings): Usage {
+  const { promptTokens, predictedTokens, cachedTokens, reasoningTokens } = timings;
   return {
     prompt_tokens: promptTokens,
     completion_tokens: predictedTokens,
     total_tokens: promptTokens + predictedTokens,
     prompt_tokens_details: { cached_tokens: cachedTokens },
+    completion_tokens_details: { reasoning_tokens: reasoningTokens },
   };
 }
 

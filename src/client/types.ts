@@ -14,6 +14,8 @@ export interface ChatMessageParam {
   content: string | TextPart[] | null;
   name?: string;
   tool_call_id?: string;
+  /** Of an assistant: what it thought before it answered. Most templates show a model only the latest. */
+  reasoning_content?: string | null;
 }
 
 /** What only selvedge knows; never part of what a model sees. */
@@ -67,7 +69,7 @@ export interface ChatCompletionParams extends GenerationParams {
   logprobs?: boolean | null;
   /** 0 to 20; needs `logprobs: true`. */
   top_logprobs?: number | null;
-  /** Passed to the model's chat template. */
+  /** Passed to the model's chat template, such as `{ enable_thinking: false }`. */
   chat_template_kwargs?: Record<string, unknown> | null;
 }
 
@@ -115,6 +117,8 @@ export interface Usage {
   completion_tokens: number;
   total_tokens: number;
   prompt_tokens_details: { cached_tokens: number };
+  /** Of the completion's tokens, those thought before an answer; they are in `reasoning_content`. */
+  completion_tokens_details: { reasoning_tokens: number };
 }
 
 export type FinishReason = 'stop' | 'length';
@@ -153,7 +157,8 @@ export interface ChatCompletion extends ResponseBase, Extras {
   object: 'chat.completion';
   choices: {
     index: number;
-    message: { role: 'assistant'; content: string; refusal: null };
+    /** `reasoning_content` is there when the model thought before it answered. */
+    message: { role: 'assistant'; content: string; reasoning_content?: string; refusal: null };
     logprobs: ChoiceLogprobs | null;
     finish_reason: FinishReason;
   }[];
@@ -164,7 +169,7 @@ export interface ChatCompletionChunk extends ResponseBase, Partial<Extras> {
   object: 'chat.completion.chunk';
   choices: {
     index: number;
-    delta: { role?: 'assistant'; content?: string };
+    delta: { role?: 'assistant'; content?: string; reasoning_content?: string };
     logprobs: ChoiceLogprobs | null;
     finish_reason: FinishReason | null;
   }[];

@@ -1,11 +1,14 @@
 /**
  * One choice's way from picks to what is shown: token bytes become text without half characters, stop strings
- * are cut out, and each token's logprob goes out with the first of its text. What gathers between two messages
- * is taken as one delta.
+ * are cut out, thinking is parted from the answer, and each token's logprob goes out with the first of its text. What
+ * gathers between two messages is taken as one delta.
  */
 import type { Pick } from '../backend/session.ts';
 import type { ChoiceDelta, FinishReason, TokenLogprob } from '../rpc/protocol.ts';
+import type { ReasoningTags } from '../model/reasoning-tags.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import { createReasoningFilter } from './reasoning.ts';
+import type { Parted, ReasoningOptions } from './reasoning.ts';
 import { createStopFilter } from './stop-strings.ts';
 
 export interface ChoiceOutput {
@@ -14,12 +17,15 @@ export interface ChoiceOutput {
   finish(reason: FinishReason): void;
   /** What has gathered since the last time; undefined when there is nothing to show. */
   take(): ChoiceDelta | undefined;
+  /** Tokens before the answer, if it was thought about. */
+  reasoningTokens(): number;
 }
 
 export interface OutputOptions {
   choice: number;
   model: LoadedModel;
   stop: readonly string[];
+  reasoning: ReasoningOptions & { tags: ReasoningTags | undefined };
   withLogprobs: boolean;
 }
 
@@ -29,32 +35,50 @@ interface HeldLogprob {
   entry: TokenLogprob;
 }
 
-export function createChoiceOutput({ choice, model, stop, withLogprobs }: OutputOptions): ChoiceOutput {
-  const stream = model.openTextStream();
+export function createChoiceOutput(options: OutputOptions): ChoiceOutput {
+  const { choice, model, stop, withLogprobs } = options;
+  const stream = model.openTextStream(options.reasoning.tags?.ids);
   const filter = createStopFilter(stop);
+  const reasoning = createReasoningFilter(options.reasoning);
+  /** Where each token before the answer begins. */
+  const starts: number[] = [];
   let held: HeldLogprob[] = [];
-  let text = '';
+  let gathered: Parted = { reasoning: '', text: '' };
   let finish: FinishReason | null = null;
-  /** UTF-16 units of the answer that were decoded, and those of them that were shown. */
+  /** UTF-16 units that were decoded, and those of them that no stop string held back. */
   let decoded = 0;
-  let shown = 0;
+  let passed = 0;
   let stopped = false;
 
-  function show(piece: string): void {
-    text += piece;
-    shown += piece.length;
+  function gather(parted: Parted): void {
+    gathered = { reasoning: gathered.reasoning + parted.reasoning, text: gathered.text + parted.text };
+  }
+
+  function pass(piece: string): void {
+    passed += piece.length;
+    gather(reasoning.push(piece));
   }
 
   function decode(piece: string): void {
     decoded += piece.length;
-    const passed = filter.push(piece);
-    show(passed.text);
-    stopped = passed.stopped;
+    const filtered = filter.push(piece);
+    pass(filtered.text);
+    stopped = filtered.stopped;
+  }
+
+  /** Those whose text is shown now. The rest waits, but for those of what was thought. */
+  function takeLogprobs(): TokenLogprob[] {
+    const { answerStart = Infinity } = reasoning;
+    const end = finish !== null && !stopped ? Infinity : passed;
+    const taken = held.filter(({ start }) => start >= answerStart && start < end);
+    held = held.filter(({ start }) => start >= end);
+    return taken.map(({ entry }) => entry);
   }
 
   return {
     push(pick) {
       if (model.endTokens.has(pick.id)) return true;
+      if (reasoning.answerStart === undefined) starts.push(decoded);
       if (withLogprobs) held.push({ start: decoded, entry: describe(pick, model) });
       decode(stream.push(pick.id));
       return stopped;
@@ -62,19 +86,20 @@ export function createChoiceOutput({ choice, model, stop, withLogprobs }: Output
     finish(reason) {
       if (!stopped) {
         decode(stream.flush());
-        show(filter.flush());
+        pass(filter.flush());
       }
+      gather(reasoning.flush());
       finish = reason;
     },
     take() {
-      if (text === '' && finish === null) return undefined;
-      const isAll = finish !== null && !stopped;
-      const isShown = ({ start }: HeldLogprob): boolean => isAll || start < shown;
-      const logprobs = held.filter(isShown).map(({ entry }) => entry);
-      held = held.filter((one) => !isShown(one));
-      const delta = { choice, text, logprobs, finish };
-      text = '';
+      if (gathered.text === '' && gathered.reasoning === '' && finish === null) return undefined;
+      const delta = { choice, ...gathered, logprobs: takeLogprobs(), finish };
+      gathered = { reasoning: '', text: '' };
       return delta;
+    },
+    reasoningTokens() {
+      const { reasons, answerStart = Infinity } = reasoning;
+      return reasons ? starts.filter((start) => start < answerStart).length : 0;
     },
   };
 }

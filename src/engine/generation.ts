@@ -7,6 +7,7 @@ import type { Sampling } from '../backend/session.ts';
 import type { ChoiceDelta, GenerateRequest, GenerationMessage, GenerationTimings } from '../rpc/protocol.ts';
 import type { Breath } from './breath.ts';
 import { createChoiceOutput } from './choice-output.ts';
+import type { OutputOptions } from './choice-output.ts';
 import type { Conversation, Conversations } from './conversations.ts';
 import { decode } from './decode-loop.ts';
 import type { DecodeChoice, DecodeListener } from './decode-loop.ts';
@@ -17,6 +18,8 @@ import type { PreparedPrompt } from './prompt.ts';
 
 const MESSAGE_TOKENS = 8;
 const MESSAGE_INTERVAL_MS = 16;
+/** Enough for a tag of several tokens and a line end. */
+const PROMPT_END_TOKENS = 16;
 
 export interface GenerationJob {
   /** The engine's number for it, for events. */
@@ -87,6 +90,7 @@ async function run(
     restoreMs,
     promptMs: listener.prefilledAt() - start,
     predictedTokens: counts.predictedTokens,
+    reasoningTokens: listener.reasoningTokens(),
     predictedMs: now() - listener.prefilledAt(),
     draftedTokens: 0,
     acceptedTokens: 0,
@@ -107,6 +111,7 @@ async function restore(job: GenerationJob, conversation: Conversation): Promise<
 
 interface GenerationListener extends DecodeListener {
   prefilledAt(): number;
+  reasoningTokens(): number;
   /** What was not posted yet. */
   rest(): ChoiceDelta[];
 }
@@ -117,12 +122,20 @@ function createListener(
   prefill: { start: number; cachedTokens: number },
 ): GenerationListener {
   const { model, request, prompt, events, now, number } = job;
+  const reasoning = reasoningOf(request, prompt, model);
   const open = (choice: number): ReturnType<typeof createChoiceOutput> =>
-    createChoiceOutput({ choice, model, stop: request.stop, withLogprobs: request.topLogprobs !== null });
+    createChoiceOutput({
+      choice,
+      model,
+      stop: request.stop,
+      reasoning,
+      withLogprobs: request.topLogprobs !== null,
+    });
   let output = open(0);
   let pending: ChoiceDelta[] = [];
   let prefilledAt = 0;
   let tokensGathered = 0;
+  let reasoningTokens = 0;
   let lastPost = -Infinity;
 
   function gather(): void {
@@ -160,6 +173,7 @@ function createListener(
     choiceEnd(choice, finish) {
       output.finish(finish);
       gather();
+      reasoningTokens += output.reasoningTokens();
       if (choice + 1 === request.choiceCount) return;
       if (request.stream) postGathered();
       output = open(choice + 1);
@@ -171,8 +185,19 @@ function createListener(
       events.emit({ type: 'step', request: number, choice, idCount: 1, acceptedCount: 1, position });
     },
     prefilledAt: () => prefilledAt,
+    reasoningTokens: () => reasoningTokens,
     rest: () => pending,
   };
+}
+
+/** Raw prompts are continued as they are. The prompt of a chat may end with the tag that opens the thinking. */
+function reasoningOf(
+  { prompt: { kind } }: GenerateRequest,
+  { ids }: PreparedPrompt,
+  { reasoning: tags, decode: toText }: LoadedModel,
+): OutputOptions['reasoning'] {
+  if (kind !== 'chat' || !tags) return { tags: undefined, isOpen: false };
+  return { tags, isOpen: toText(ids.slice(-PROMPT_END_TOKENS)).trimEnd().endsWith(tags.open) };
 }
 
 /** The choices share the prompt's set, and each counts its own output. */

@@ -154,17 +154,19 @@ function describe(file: ModelFile, { header, plan, tokenizer, template, session 
     decode: (ids) => tokenizer.detokenize(ids),
     tokenBytes: (id) => tokenizer.tokenBytes(id),
     renderChat: (messages, variables) => template.renderToIds(messages.map(toTemplateMessage), { variables }),
-    openTextStream: () => new TextStream(tokenizer),
+    reasoning: template.reasoning,
+    openTextStream: (named) => new TextStream(tokenizer, { named }),
   };
 }
 
 /** Templates know OpenAI's names. */
-function toTemplateMessage({ role, content, name, toolCallId }: ChatMessage): TemplateMessage {
+function toTemplateMessage({ role, content, name, toolCallId, reasoning }: ChatMessage): TemplateMessage {
   return {
     role,
     content,
     ...(name === undefined ? {} : { name }),
     ...(toolCallId === undefined ? {} : { tool_call_id: toolCallId }),
+    ...(reasoning === undefined ? {} : { reasoning_content: reasoning }),
   };
 }
 

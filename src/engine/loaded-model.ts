@@ -3,6 +3,7 @@
  * token ids. `load.ts` makes it from a file; tests make it from a table. Types only.
  */
 import type { Session } from '../backend/session.ts';
+import type { ReasoningTags } from '../model/reasoning-tags.ts';
 import type { ChatMessage, ModelInfo } from '../rpc/protocol.ts';
 
 /** Turns a stream of token ids into text, never half a character. */
@@ -25,5 +26,8 @@ export interface LoadedModel {
   decode(ids: readonly number[]): string;
   tokenBytes(id: number): Uint8Array;
   renderChat(messages: readonly ChatMessage[], templateArguments: Record<string, unknown>): number[];
-  openTextStream(): TextStream;
+  /** Between which tags a chat's answer is preceded by thinking. */
+  reasoning: ReasoningTags | undefined;
+  /** Control tokens are left out, but for those named. */
+  openTextStream(named?: ReadonlySet<number>): TextStream;
 }

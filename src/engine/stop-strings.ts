@@ -49,7 +49,7 @@ function firstStop(text: string, stops: readonly string[]): number {
 }
 
 /** Length of the longest end of `text` that is a proper beginning of a stop string. */
-function longestPrefixAtEnd(text: string, stops: readonly string[]): number {
+export function longestPrefixAtEnd(text: string, stops: readonly string[]): number {
   let longest = 0;
   for (const stop of stops) {
     for (let size = Math.min(stop.length - 1, text.length); size > longest; size--) {

@@ -9,6 +9,7 @@ import { Template } from '@huggingface/jinja';
 import { SelvedgeError } from '../errors.ts';
 import type { GgufHeader } from './gguf.ts';
 import { Metadata } from './metadata.ts';
+import { findReasoningTags, type ReasoningTags } from './reasoning-tags.ts';
 import { GuardedTokens, SpecialGuard } from './special-guard.ts';
 import { refuseLoneSurrogate, type Tokenizer } from './tokenizer.ts';
 
@@ -29,6 +30,8 @@ export interface RenderOptions {
 }
 
 export interface ChatTemplate {
+  /** How the model marks what it thinks. */
+  readonly reasoning: ReasoningTags | undefined;
   /** The prompt as text, for people to read; encoding it again would find special tokens in the content. */
   render(messages: readonly TemplateMessage[], options?: RenderOptions): string;
   renderToIds(messages: readonly TemplateMessage[], options?: RenderOptions): number[];
@@ -39,7 +42,8 @@ export const DEFAULT_TEMPLATE =
   "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 export function createChatTemplate(header: GgufHeader, tokenizer: Tokenizer): ChatTemplate {
-  const source = new Metadata(header.metadata).string('tokenizer.chat_template') ?? DEFAULT_TEMPLATE;
+  const metadata = new Metadata(header.metadata);
+  const source = metadata.string('tokenizer.chat_template') ?? DEFAULT_TEMPLATE;
   let parsed: Template | undefined;
   const { ofAll, ofAssistant } = guardedTokens(source, tokenizer);
 
@@ -58,6 +62,7 @@ export function createChatTemplate(header: GgufHeader, tokenizer: Tokenizer): Ch
   };
 
   return {
+    reasoning: findReasoningTags(metadata.string('tokenizer.chat_template'), tokenizer),
     render: (messages, options = {}) => {
       const { text, guard } = renderGuarded(messages, options);
       return guard.unprotect(text);

@@ -40,16 +40,18 @@ test('a byte order mark is text like any other', () => {
 });
 
 test('control tokens are left out, or named when asked for', () => {
-  const [end] = ids('<|im_end|>');
+  const [end, start] = ids('<|im_end|><|im_start|>');
+  const some = new TextStream(tokenizer, { named: new Set([start!]) });
+  expect([some.push(end!), some.push(start!)]).toEqual(['', '<|im_start|>']);
   expect(new TextStream(tokenizer).push(end!)).toBe('');
-  expect(new TextStream(tokenizer, { special: true }).push(end!)).toBe('<|im_end|>');
+  expect(new TextStream(tokenizer, { named: 'all' }).push(end!)).toBe('<|im_end|>');
 });
 
 test('any ids, pushed one by one, give the text of decoding them all', () => {
   const anyIds = fc.array(fc.nat({ max: tokenizer.vocabSize - 1 }), { maxLength: 40 });
   fc.assert(
     fc.property(anyIds, fc.boolean(), (sequence, special) => {
-      const stream = new TextStream(tokenizer, { special });
+      const stream = new TextStream(tokenizer, special ? { named: 'all' } : {});
       const parts = sequence.map((id) => stream.push(id));
       expect(parts.join('') + stream.flush()).toBe(tokenizer.decode(sequence, { special }));
       // No part ends inside a character: each is well-formed by itself.

@@ -7,18 +7,21 @@ import type { Tokenizer } from './tokenizer.ts';
 
 export class TextStream {
   readonly #tokenizer: Tokenizer;
-  readonly #special: boolean;
+  readonly #named: ReadonlySet<number> | 'all';
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-  /** `special`: control tokens appear by name instead of not at all. */
-  constructor(tokenizer: Tokenizer, { special = false } = {}) {
+  /** `named`: the control tokens that appear by name instead of not at all. */
+  constructor(
+    tokenizer: Tokenizer,
+    { named = new Set() }: { named?: ReadonlySet<number> | 'all' | undefined } = {},
+  ) {
     this.#tokenizer = tokenizer;
-    this.#special = special;
+    this.#named = named;
   }
 
   /** The text that is complete with this token; often empty. */
   push(id: number): string {
-    if (!this.#special && this.#tokenizer.isControl(id)) return '';
+    if (this.#tokenizer.isControl(id) && this.#named !== 'all' && !this.#named.has(id)) return '';
     return this.#decoder.decode(this.#tokenizer.tokenBytes(id), { stream: true });
   }
 

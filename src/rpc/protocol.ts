@@ -110,6 +110,8 @@ export interface ChatMessage {
   content: string;
   name?: string;
   toolCallId?: string;
+  /** What an assistant thought before it answered; templates decide whether the model sees it again. */
+  reasoning?: string;
 }
 
 /** What happens to a chat whose prompt and answer do not fit: an error, or whole turns dropped, oldest first. */
@@ -165,9 +167,13 @@ export interface TokenLogprob {
 
 export type FinishReason = 'stop' | 'length';
 
-/** The next piece of one choice. `text` never ends in half a character and never holds part of a stop string. */
+/**
+ * The next piece of one choice: what it thinks, then what it answers. Neither ends in half a character or holds part of a
+ * stop string. Logprobs are those of the answer.
+ */
 export interface ChoiceDelta {
   choice: number;
+  reasoning: string;
   text: string;
   logprobs: TokenLogprob[];
   finish: FinishReason | null;
@@ -183,6 +189,8 @@ export interface GenerationTimings {
   promptMs: number;
   /** All choices together, the token that ended each included. */
   predictedTokens: number;
+  /** Of these, those thought before an answer, tags included. */
+  reasoningTokens: number;
   /** From the end of the prompt to the last token. */
   predictedMs: number;
   draftedTokens: number;

@@ -22,13 +22,20 @@ export interface ByteModelOptions extends Omit<TableOptions, 'vocabSize' | 'logi
   /** The answer's tokens for a rendered prompt. Default: noise that never ends by itself. */
   answer?: (prompt: string) => number[];
   id?: string;
+  /** It thinks, and its prompts end with the opening tag or not. */
+  thinks?: { promptOpens: boolean };
 }
 
 export interface ByteModel extends LoadedModel {
   session: TableSession;
 }
 
-export function createByteModel({ answer, id = 'byte-model', ...table }: ByteModelOptions = {}): ByteModel {
+export function createByteModel({
+  answer,
+  id = 'byte-model',
+  thinks,
+  ...table
+}: ByteModelOptions = {}): ByteModel {
   const tokenizer = createByteTokenizer();
   const session = createTableSession({
     ...table,
@@ -56,12 +63,13 @@ export function createByteModel({ answer, id = 'byte-model', ...table }: ByteMod
     encodePrompt: (text) => tokenizer.encode(text, { parseSpecial: true }),
     decode: (ids) => tokenizer.decode(ids, { special: true }),
     tokenBytes: (token) => tokenizer.tokenBytes(token),
+    reasoning: thinks && { open: '<think>', close: '</think>', ids: new Set() },
     renderChat: (messages) => [
       ...messages.flatMap(({ role, content }) => [START, ...textIds(`${role}\n${content}`), END, 10]),
       START,
-      ...textIds('assistant\n'),
+      ...textIds(`assistant\n${thinks?.promptOpens ? '<think>\n' : ''}`),
     ],
-    openTextStream: () => new TextStream(tokenizer),
+    openTextStream: (named) => new TextStream(tokenizer, { named }),
   };
 }
 

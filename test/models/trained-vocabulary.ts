@@ -41,6 +41,16 @@ function mergePair(sequence: readonly string[], left: string, right: string): st
   return merged;
 }
 
+/** Words that pre-tokenizers cut: their pieces merge in the end, so that only a cut keeps them apart. */
+const WHOLE = [
+  'capitals and joins',
+  'contractions',
+  'digits against letters',
+  'line ends',
+  'punctuation',
+  'numbers',
+].flatMap((name) => CORPUS[name]?.match(/\s*\S+/g) ?? []);
+
 /** Long runs would fill the merges with themselves. */
 const TEXTS = Object.entries(CORPUS).flatMap(([name, text]) => (name.startsWith('a run') ? [] : [text]));
 
@@ -73,8 +83,10 @@ function once<T>(make: () => T): () => T {
 
 const bytePairs = once(() => {
   const letters = byteLetters();
-  const texts = TEXTS.map((text) => Array.from(encoder.encode(text), (byte) => letters[byte]!));
-  return trainPairs(texts, 900);
+  const written = (text: string): string[] => Array.from(encoder.encode(text), (byte) => letters[byte]!);
+  const frequent = trainPairs(TEXTS.map(written), 900);
+  const whole = WHOLE.map(written).flatMap((text) => trainPairs([text], text.length));
+  return [...new Map([...frequent, ...whole].map((pair) => [pair.join(' '), pair])).values()];
 });
 
 const sentencePieces = once(() => {
@@ -124,8 +136,8 @@ export function trainedSentencePieces(entries: Record<string, Entry> = {}): Reco
         ...[...control, ...bytes].map(() => 0),
         ...userDefined.map(() => -1000),
         ...characters.map(() => -1e6),
-        // Three neighbours each have one score: the leftmost pair goes first.
-        ...merged.map((_, index) => -Math.floor(index / 3) / 7),
+        // Many have the same score: of those the leftmost pair goes first.
+        ...merged.map((_, index) => -Math.floor(index / 40) / 7),
       ],
     },
     'tokenizer.ggml.bos_token_id': { u32: 1 },
