@@ -139,10 +139,11 @@ async function openHeader(header: GgufHeader, options: LoadOptions, createSink: 
   return { header, plan, tokenizer, template, sink };
 }
 
-function describe(file: ModelFile, { header, plan, tokenizer, template, session }: Streamed): LoadedModel {
+function describe(file: ModelFile, streamed: Streamed): LoadedModel {
+  const { plan, tokenizer, template, session } = streamed;
   const { bosId, addBos } = tokenizer;
   return {
-    info: infoOf(file, header, plan),
+    info: infoOf(file, streamed),
     session,
     kvIdentity: JSON.stringify([file.identity(), plan.shape]),
     endTokens: tokenizer.endTokens,
@@ -170,7 +171,7 @@ function toTemplateMessage({ role, content, name, toolCallId, reasoning }: ChatM
   };
 }
 
-function infoOf(file: ModelFile, header: GgufHeader, plan: ModelPlan): ModelInfo {
+function infoOf(file: ModelFile, { header, plan, template }: Opened): ModelInfo {
   const { shape } = plan;
   const quantisation = quantisationOf(header.tensors);
   assert(quantisation !== null, 'a model has matrices');
@@ -185,6 +186,6 @@ function infoOf(file: ModelFile, header: GgufHeader, plan: ModelPlan): ModelInfo
     origin: file.origin,
     isKept: file.kept,
     identity: file.identity(),
-    hasChatTemplate: header.metadata.has('tokenizer.chat_template'),
+    chatTemplate: template.name,
   };
 }

@@ -1,13 +1,11 @@
 /**
- * From messages to tokens, by the Jinja template in the model file; ChatML where a file has none. Special tokens
+ * From messages to tokens, by the template in the model file, or by a default where it has none. Special tokens
  * come from the template alone: content such as `<|im_end|>` is encoded as the plain text it is (special-guard.ts).
- *
- * The template is parsed at its first use and kept. What it raises itself is the request's fault
- * (`invalid_request`, with its message); what the interpreter cannot do is the model's (`unsupported_model`).
  */
-import { Template } from '@huggingface/jinja';
 import { SelvedgeError } from '../errors.ts';
+import { defaultTemplate } from './default-templates.ts';
 import type { GgufHeader } from './gguf.ts';
+import { createJinjaTemplate } from './jinja-template.ts';
 import { Metadata } from './metadata.ts';
 import { findReasoningTags, type ReasoningTags } from './reasoning-tags.ts';
 import { GuardedTokens, SpecialGuard } from './special-guard.ts';
@@ -30,6 +28,8 @@ export interface RenderOptions {
 }
 
 export interface ChatTemplate {
+  /** 'file', or which default stands in. */
+  readonly name: string;
   /** How the model marks what it thinks. */
   readonly reasoning: ReasoningTags | undefined;
   /** The prompt as text, for people to read; encoding it again would find special tokens in the content. */
@@ -37,32 +37,37 @@ export interface ChatTemplate {
   renderToIds(messages: readonly TemplateMessage[], options?: RenderOptions): number[];
 }
 
-export const DEFAULT_TEMPLATE =
-  "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}" +
-  "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-
 export function createChatTemplate(header: GgufHeader, tokenizer: Tokenizer): ChatTemplate {
-  const metadata = new Metadata(header.metadata);
-  const source = metadata.string('tokenizer.chat_template') ?? DEFAULT_TEMPLATE;
-  let parsed: Template | undefined;
-  const { ofAll, ofAssistant } = guardedTokens(source, tokenizer);
+  const own = new Metadata(header.metadata).string('tokenizer.chat_template');
+  const { name, source } = own === undefined ? defaultTemplate(tokenizer) : { name: 'file', source: own };
+  const template = createJinjaTemplate(source);
+  let guarded: Guarded | undefined;
 
   const renderGuarded = (
     messages: readonly TemplateMessage[],
     options: RenderOptions,
   ): { text: string; guard: SpecialGuard } => {
-    parsed ??= parseTemplate(source);
+    const { addGenerationPrompt = true, variables = {}, now = new Date() } = options;
+    const { ofAll, ofAssistant } = (guarded ??= guardedTokens(source, tokenizer));
     const plain = messages.map(toTemplate);
-    const guard = new SpecialGuard([...ofAll.texts, source, JSON.stringify([plain, options.variables])]);
-    const guarded = plain.map(({ role, ...fields }) => ({
+    const guard = new SpecialGuard([...ofAll.texts, source, JSON.stringify([plain, variables])]);
+    const marked = plain.map(({ role, ...fields }) => ({
       role,
       ...(guard.protectDeep(fields, role === 'assistant' ? ofAssistant : ofAll) as object),
     }));
-    return { text: run(parsed, variablesOf(tokenizer, guarded, options)), guard };
+    const ours = {
+      messages: marked,
+      add_generation_prompt: addGenerationPrompt,
+      bos_token: piece(tokenizer.bosId),
+      eos_token: piece(tokenizer.eosId),
+    };
+    return { text: template.render(ours, variables, now), guard };
   };
+  const piece = (id: number | undefined): string => (id === undefined ? '' : tokenizer.pieceText(id));
 
   return {
-    reasoning: findReasoningTags(metadata.string('tokenizer.chat_template'), tokenizer),
+    name,
+    reasoning: findReasoningTags(own, tokenizer),
     render: (messages, options = {}) => {
       const { text, guard } = renderGuarded(messages, options);
       return guard.unprotect(text);
@@ -79,18 +84,23 @@ export function createChatTemplate(header: GgufHeader, tokenizer: Tokenizer): Ch
   };
 }
 
+interface Guarded {
+  ofAll: GuardedTokens;
+  ofAssistant: GuardedTokens;
+}
+
 /** What models write into their answers beside text. */
 const ANSWER_TAGS = /^<\/?(?:think|tool_call)>$/;
+/** What looks like a mark, whether or not this template uses it. */
+const MARKS = /^(?:<[|｜].+[|｜]>|\[\/?[A-Z_]+\]|<\/?(?:think|tool_call|tool_response)>)$/;
 
 /**
- * What content must not become: control tokens, and those of the others that the template uses as marks, for
- * some models mark turns with them. Others are text, such as HTML tags. What an assistant said may have its own tags.
+ * What content must not become: control tokens, and the marks among the others, for some files call those of turns
+ * user-defined. The rest are text, such as HTML tags. What an assistant said may have its own tags.
  */
-function guardedTokens(
-  source: string,
-  { specials }: Tokenizer,
-): { ofAll: GuardedTokens; ofAssistant: GuardedTokens } {
-  const isMark = (text: string): boolean => text.trim().length > 2 && source.includes(text);
+function guardedTokens(source: string, { specials }: Tokenizer): Guarded {
+  const isMark = (text: string): boolean =>
+    MARKS.test(text) || (text.trim().length > 2 && source.includes(text));
   const guarded = specials.tokens.filter(({ always, text }) => !always || isMark(text));
   const ofAll = new GuardedTokens(guarded);
   const ofAssistant = guarded.filter(({ always, text }) => !always || !ANSWER_TAGS.test(text));
@@ -112,122 +122,12 @@ function toTemplate(message: TemplateMessage, index: number): Record<string, unk
   const text =
     (typeof content === 'object' && content ? content.map((part) => part.text).join('') : content) ?? '';
   refuseLoneSurrogate(text, `messages[${index}].content`);
-  return { ...message, role: role === 'developer' ? 'system' : role, content: text };
-}
-
-/** What the template raises, told apart from failures of the interpreter. */
-class Refusal extends Error {}
-
-/** Jinja's own versions throw a plain `Error`, and write months in the language of the browser. */
-const REPLACED: Readonly<Record<string, string>> = {
-  raise_exception: 'selvedge_refuse',
-  strftime_now: 'selvedge_now',
-};
-
-function parseTemplate(source: string): Template {
-  try {
-    return new Template(
-      source.replace(/\b(raise_exception|strftime_now)\b(?=\s*\()/g, (name) => REPLACED[name]!),
-    );
-  } catch (cause) {
-    throw new SelvedgeError(
-      'unsupported_model',
-      `The model's chat template cannot be read: ${messageOf(cause)}. Use completions with a prompt of your own.`,
-      { cause },
-    );
-  }
-}
-
-function run(template: Template, variables: Record<string, unknown>): string {
-  try {
-    return template.render(variables);
-  } catch (cause) {
-    if (cause instanceof Refusal) {
-      throw new SelvedgeError('invalid_request', `The model's chat template refuses: ${cause.message}`, {
-        cause,
-      });
-    }
-    throw new SelvedgeError(
-      'unsupported_model',
-      `The model's chat template failed: ${messageOf(cause)}. ` +
-        'Check the messages, or use completions with a prompt of your own.',
-      { cause },
-    );
-  }
-}
-
-function variablesOf(
-  tokenizer: Tokenizer,
-  messages: unknown,
-  { addGenerationPrompt = true, variables = {}, now = new Date() }: RenderOptions,
-): Record<string, unknown> {
-  const piece = (id: number | undefined): string => (id === undefined ? '' : tokenizer.pieceText(id));
-  const own = {
-    messages,
-    add_generation_prompt: addGenerationPrompt,
-    bos_token: piece(tokenizer.bosId),
-    eos_token: piece(tokenizer.eosId),
-    [REPLACED['raise_exception']!]: (message: unknown) => {
-      throw new Refusal(String(message));
-    },
-    [REPLACED['strftime_now']!]: (format: string) => formatTime(now, format),
+  // What an assistant thought: some templates know it by another name.
+  const { reasoning_content: thinking } = message;
+  return {
+    ...(thinking === undefined ? {} : { thinking }),
+    ...message,
+    role: role === 'developer' ? 'system' : role,
+    content: text,
   };
-  const taken = Object.keys(variables).find((name) => name in own || BUILT_IN.has(name));
-  if (taken === undefined) return { ...variables, ...own };
-  throw new SelvedgeError(
-    'invalid_request',
-    `The template variable ${taken} is set by the library and cannot be passed; remove it.`,
-    { details: { param: 'chat_template_kwargs' } },
-  );
-}
-
-/** Globals of the interpreter, which cannot be set again. */
-const BUILT_IN: ReadonlySet<string> = new Set([
-  'true',
-  'false',
-  'none',
-  'True',
-  'False',
-  'None',
-  'range',
-  'namespace',
-  'raise_exception',
-  'strftime_now',
-]);
-
-const MONTHS = [
-  'January',
-  'February',
-  'March',
-  'April',
-  'May',
-  'June',
-  'July',
-  'August',
-  'September',
-  'October',
-  'November',
-  'December',
-];
-
-/** The parts of strftime that chat templates use, in English as they expect. */
-function formatTime(now: Date, format: string): string {
-  const month = MONTHS[now.getMonth()]!;
-  const two = (value: number): string => String(value).padStart(2, '0');
-  const parts: Readonly<Record<string, string>> = {
-    Y: String(now.getFullYear()),
-    m: two(now.getMonth() + 1),
-    d: two(now.getDate()),
-    B: month,
-    b: month.slice(0, 3),
-    H: two(now.getHours()),
-    M: two(now.getMinutes()),
-    S: two(now.getSeconds()),
-    '%': '%',
-  };
-  return format.replace(/%([YmdBbHMS%])/g, (_, part: string) => parts[part]!);
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

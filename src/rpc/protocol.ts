@@ -61,7 +61,8 @@ export interface ModelInfo {
   isKept: boolean;
   /** SHA-256 root over the file's 4 MiB chunk hashes. */
   identity: string;
-  hasChatTemplate: boolean;
+  /** 'file' where it comes with one, else the name of the default that stands in: 'chatml', 'llama-3', 'gemma' … */
+  chatTemplate: string;
 }
 
 export interface EngineInfo extends SessionInfo {

@@ -54,7 +54,7 @@ export function createByteModel({
       origin: 'local-file',
       isKept: true,
       identity: '00',
-      hasChatTemplate: true,
+      chatTemplate: 'file',
     },
     session,
     kvIdentity: id,
