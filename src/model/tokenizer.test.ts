@@ -225,6 +225,18 @@ describe('sentence pieces', () => {
 describe('vocabularies trained on the corpus', () => {
   const golden = JSON.parse(readFileSync(trainedGolden, 'utf8')) as Record<string, Record<string, string>>;
 
+  test('want a begin token where their kind does and the file does not say', () => {
+    const wants = Object.keys(TRAINED).filter((name) => open(TRAINED[name]!()).addBos);
+    expect(wants.filter((name) => !name.startsWith('sentence'))).toEqual(['llama-bpe', 'tekken']);
+    const stated = { ...TRAINED['llama-bpe']!(), 'tokenizer.ggml.add_bos_token': { bool: false } };
+    expect(open(stated).addBos).toBe(false);
+  });
+
+  test('are cut as `default` where the file names no pre-tokenizer', () => {
+    const { 'tokenizer.ggml.pre': _, ...unnamed } = TRAINED['default']!();
+    expect(corpusChecksums(open(unnamed))).toEqual(golden['default']);
+  });
+
   test('are all recorded', () => {
     expect(Object.keys(golden)).toEqual(Object.keys(TRAINED));
   });

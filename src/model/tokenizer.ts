@@ -19,7 +19,10 @@ export interface Tokenizer {
   readonly vocabSize: number;
   readonly bosId: number | undefined;
   readonly eosId: number | undefined;
-  /** The model wants `bosId` before every prompt; `encode` does not add it. */
+  /**
+   * The model wants `bosId` before every prompt; `encode` does not add it. What the file says of an end token after
+   * prompts is not followed: here prompts are there to be continued.
+   */
   readonly addBos: boolean;
   /** Any of them ends an answer. */
   readonly endTokens: ReadonlySet<number>;
