@@ -3,14 +3,15 @@
  * and the demo page (Vite; left out with --library).
  *
  * The library and the worker are two self-contained modules, so that they also work in a plain page without
- * a bundler. The worker is minified, the library is not: bundlers recognise the worker by the literal
- * `new Worker(new URL("../workers/engine.js", import.meta.url), …)`, which a minifier rewrites.
+ * a bundler. Bundlers recognise the worker by the literal `new Worker(new URL("../workers/engine.js", import.meta.url), …)`,
+ * which a minifier rewrites: it is put back.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun } from './lib/command.mjs';
 import { root } from './lib/paths.mjs';
 
+const MINIFIED_WORKER = 'new Worker(new URL(`../workers/engine.js`,import.meta.url),{type:`module`})';
 const WORKER_LITERAL = 'new Worker(new URL("../workers/engine.js", import.meta.url), { type: "module" })';
 const withDemo = !process.argv.includes('--library');
 const tool = (path) => join(root, 'node_modules', path);
@@ -19,9 +20,9 @@ if (existsSync(join(root, 'scripts/build-kernels.mjs'))) {
   await mustRun('build the kernels', process.execPath, ['scripts/build-kernels.mjs']);
 }
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-await buildModule('src/index.ts', 'dist/lib/index.js', { minify: false });
-await buildModule('workers/engine.ts', 'dist/workers/engine.js', { minify: true });
-checkWorkerLiteral();
+await buildModule('src/index.ts', 'dist/lib/index.js');
+await buildModule('workers/engine.ts', 'dist/workers/engine.js');
+restoreWorkerLiteral();
 await mustRun('emit the declarations', process.execPath, [
   tool('typescript/bin/tsc'),
   '--project',
@@ -36,7 +37,7 @@ if (withDemo)
     'warn',
   ]);
 
-async function buildModule(input, file, { minify }) {
+async function buildModule(input, file) {
   const { build } = await import('rolldown');
   await build({
     input: join(root, input),
@@ -48,19 +49,21 @@ async function buildModule(input, file, { minify }) {
       format: 'esm',
       codeSplitting: false,
       comments: false,
-      minify,
+      minify: true,
     },
   });
 }
 
 /** Without the literal a consumer's bundler leaves the worker behind, and nothing fails until it runs. */
-function checkWorkerLiteral() {
-  const index = readFileSync(join(root, 'dist/lib/index.js'), 'utf8');
-  if (!index.includes(WORKER_LITERAL)) {
+function restoreWorkerLiteral() {
+  const file = join(root, 'dist/lib/index.js');
+  const [before, after, ...more] = readFileSync(file, 'utf8').split(MINIFIED_WORKER);
+  if (after === undefined || more.length > 0) {
     throw new Error(
-      `dist/lib/index.js does not contain ${WORKER_LITERAL}; bundlers would not find the worker.`,
+      `dist/lib/index.js does not contain ${MINIFIED_WORKER} once; bundlers would not find the worker.`,
     );
   }
+  writeFileSync(file, before + WORKER_LITERAL + after);
 }
 
 /** The packages bundled into dist/ ask that their licences go along. */

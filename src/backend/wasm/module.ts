@@ -4,7 +4,7 @@
  * (then unused) waits works on a memory of its own too.
  */
 import { SelvedgeError } from '../../errors.ts';
-import { PLAIN_MODULE, RELAXED_MODULE } from './kernels/build/modules.ts';
+import { LENGTHS, PARTS, TWINS } from './kernels/build/modules.ts';
 
 /** What the kernels export; sizes in bytes, pointers are byte offsets. Comments stand where they are defined. */
 export interface Kernels {
@@ -117,9 +117,10 @@ export function chooseSimd(wanted: 'auto' | 'plain'): Simd {
 
 /** Changes whenever the kernels do. */
 export function kernelsVersion(simd: Simd): number {
-  const text = simd === 'relaxed' ? RELAXED_MODULE : PLAIN_MODULE;
   let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  for (const text of [simd, TWINS]) {
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
   return hash >>> 0;
 }
 
@@ -129,12 +130,23 @@ export function canShareMemory(): boolean {
 }
 
 export async function compileKernels(simd: Simd, shared: boolean): Promise<WebAssembly.Module> {
-  const text = simd === 'relaxed' ? RELAXED_MODULE : PLAIN_MODULE;
-  const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const packed = Uint8Array.from(atob(TWINS), (c) => c.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const bytes = takeOut(simd, new Uint8Array(await new Response(stream).arrayBuffer()));
   if (!shared) unshare(bytes);
   return WebAssembly.compile(bytes);
+}
+
+/** One module from both, whose parts lie by turns, the relaxed one's first (scripts/build-kernels.mjs). */
+function takeOut(simd: Simd, both: Uint8Array): Uint8Array<ArrayBuffer> {
+  const end = (of: Simd, parts: number): number => Math.floor((LENGTHS[of] * parts) / PARTS);
+  const bytes = new Uint8Array(LENGTHS[simd]);
+  for (let i = 0; i < PARTS; i++) {
+    const [from, to] = [end(simd, i), end(simd, i + 1)];
+    const before = simd === 'relaxed' ? end('plain', i) : end('relaxed', i + 1);
+    bytes.set(both.subarray(before + from, before + to), from);
+  }
+  return bytes;
 }
 
 /** The import `env.memory` ends in its kind (2) and its limits' flags: 3 shared with a maximum, 1 not shared with one. */
