@@ -1,6 +1,7 @@
 /**
- * Three groups of tests. `unit` runs in Node; `browser` (*.browser.test.ts) runs in Chromium on an isolated
- * page; `long` (*.long.test.ts) is what takes minutes and stays out of `npm test`.
+ * Four groups of tests. `unit` runs in Node; `browser` (*.browser.test.ts) runs in Chromium on an isolated
+ * page; `long` (*.long.test.ts) is what takes minutes and stays out of `npm test`, and so does `browsers`, the library in
+ * browsers of other makers.
  */
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
@@ -32,6 +33,14 @@ export default defineConfig({
           include: anywhere('*.long.test.ts'),
           exclude: excluded,
           testTimeout: 1_800_000,
+        },
+      },
+      {
+        test: {
+          name: 'browsers',
+          include: ['e2e/browsers/*.test.ts'],
+          testTimeout: 600_000,
+          fileParallelism: false,
         },
       },
       {

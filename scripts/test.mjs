@@ -2,12 +2,15 @@
  * `npm test`: everything that must hold, on a machine that has nothing but Node. Installs what is missing,
  * then runs lint, types, unit, browser, end-to-end and package tests. The last line is
  * `N passed, N failed`, summed over all of them, and the exit code says the same.
+ *
+ * --browsers   instead: the library in Firefox and WebKitGTK (`npm run test:browsers`)
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureChromium } from './lib/chromium.mjs';
 import { run } from './lib/command.mjs';
 import { ensureModel, publishModel } from './lib/model.mjs';
+import { ensureOtherBrowsers } from './lib/other-browsers.mjs';
 import { ensurePackages } from './lib/packages.mjs';
 import { peersFolder, root } from './lib/paths.mjs';
 import { sumOf, tallyOfCommand, tallyOfCrash, tallyOfPlaywright, tallyOfVitest } from './lib/tally.mjs';
@@ -15,21 +18,32 @@ import { sumOf, tallyOfCommand, tallyOfCrash, tallyOfPlaywright, tallyOfVitest }
 const reportsFolder = join(root, 'out', 'test');
 const tool = (path) => join(root, 'node_modules', path);
 
-finish(await runEverything());
+const tallies = [];
+await (process.argv.includes('--browsers') ? runOtherBrowsers() : runEverything());
+finish();
+
+async function setUp(name, step) {
+  try {
+    await step();
+    return true;
+  } catch (error) {
+    console.error(`\n${error.message}`);
+    tallies.push(tallyOfCrash(name, error.message.split('\n', 1)[0]));
+    return false;
+  }
+}
+
+async function runOtherBrowsers() {
+  if (!(await setUp('packages', () => ensurePackages(root)))) return;
+  await setUp('model', async () => publishModel(await ensureModel()));
+  await setUp('chromium', ensureChromium);
+  await ensureOtherBrowsers();
+  tallies.push(await check('build', 'scripts/build.mjs', ['--library']));
+  tallies.push(await vitest('browsers'));
+}
 
 async function runEverything() {
-  const tallies = [];
-  const setUp = async (name, step) => {
-    try {
-      await step();
-      return true;
-    } catch (error) {
-      console.error(`\n${error.message}`);
-      tallies.push(tallyOfCrash(name, error.message.split('\n', 1)[0]));
-      return false;
-    }
-  };
-  if (!(await setUp('packages', () => ensurePackages(root)))) return tallies;
+  if (!(await setUp('packages', () => ensurePackages(root)))) return;
   await ensurePackages(peersFolder, { lenient: true }).catch((error) => {
     console.warn(`${error.message}\nTests that compare with other runtimes will be skipped.`);
   });
@@ -44,7 +58,7 @@ async function runEverything() {
   );
   tallies.push(await check('types', 'scripts/types.mjs'));
   tallies.push(await vitest('unit'));
-  if (!hasChromium) return tallies;
+  if (!hasChromium) return;
   tallies.push(await vitest('browser'));
   for (const project of ['behaviour', 'package']) {
     const built = build.failures.length === 0;
@@ -52,7 +66,6 @@ async function runEverything() {
       built ? await playwright(project) : tallyOfCrash(project, 'not run, because the build failed'),
     );
   }
-  return tallies;
 }
 
 /** One program that says yes or no by its exit code. */
@@ -108,7 +121,7 @@ function announce(name) {
   console.log(`\n=== ${name}`);
 }
 
-function finish(tallies) {
+function finish() {
   const { passed, failures, skipped } = sumOf(tallies);
   console.log('');
   for (const name of skipped) console.log(`skipped  ${name}`);

@@ -96,5 +96,7 @@ export function openStream(options: StreamOptions): GenerationStream {
 
 /** Shared memory is there to be sent only where the page is isolated. */
 function sharedFlag(): SharedArrayBuffer | null {
-  return globalThis.crossOriginIsolated === true ? new SharedArrayBuffer(4) : null;
+  // WebKitGTK calls a page isolated and has no shared memory all the same.
+  const isShareable = globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer !== 'undefined';
+  return isShareable ? new SharedArrayBuffer(4) : null;
 }
