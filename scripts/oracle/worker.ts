@@ -4,9 +4,8 @@
  * application can reach, because logits do not cross the public boundary.
  */
 import type { Session, SessionOptions } from '../../src/backend/session.ts';
-import { createWasmSink, runKernelThread, THREAD_NAME } from '../../src/backend/wasm/index.ts';
-import { planModel } from '../../src/model/architectures.ts';
-import { readGgufHeader } from '../../src/model/gguf.ts';
+import { runKernelThread, THREAD_NAME } from '../../src/backend/wasm/index.ts';
+import { openStreamed } from './open-session.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -28,11 +27,7 @@ else {
 
 /** One array for each sequence: position after position, vocabSize logits each. */
 async function answer({ url, options, sequences }: OracleRequest): Promise<Float32Array[]> {
-  const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
-  const header = readGgufHeader(bytes);
-  const sink = await createWasmSink(planModel(header), options);
-  sink.write(header.dataOffset, bytes.subarray(header.dataOffset));
-  const session = await sink.finish();
+  const session = await openStreamed(url, options);
   try {
     const answers: Float32Array[] = [];
     for (const ids of sequences) answers.push(await logitsOf(session, ids));
