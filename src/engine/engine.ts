@@ -42,6 +42,8 @@ export interface EngineParts {
   openPrefixes(): Promise<PrefixStore | undefined>;
   /** Lets waiting messages in. */
   turn: () => Promise<void>;
+  /** Resolves after `QUIET_MS` of the idle queue. */
+  quiet: () => Promise<void>;
   /** Milliseconds since the epoch, with fractions, never going back. */
   now: () => number;
   /** Unsigned 32 bits. */
@@ -149,7 +151,7 @@ export function createEngine(parts: EngineParts): Engine {
       // If loading fails, that is the error.
       opening.catch(() => undefined);
       const model = await loadWithEvents(parts, events, request, options);
-      const queue = createIdleQueue(scheduler);
+      const queue = createIdleQueue(scheduler, parts.quiet);
       const prefixes = await openPrefixes(opening, settings, { model, queue, events });
       loaded = { model, conversations: createConversations(model.session), prefixes };
       return infoOf(model);

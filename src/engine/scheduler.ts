@@ -11,6 +11,8 @@ export interface Scheduler {
   readonly waiting: number;
   /** Whether one runs. */
   readonly busy: boolean;
+  /** Requests that have ever been started. */
+  readonly started: number;
   /** Resolves when none runs any more; another may have come since. */
   whenIdle(): Promise<void>;
 }
@@ -23,6 +25,7 @@ interface Waiting {
 export function createScheduler(): Scheduler {
   const queue: Waiting[] = [];
   let running = false;
+  let started = 0;
   let onIdle: (() => void)[] = [];
 
   function next(): void {
@@ -35,6 +38,7 @@ export function createScheduler(): Scheduler {
       return;
     }
     running = true;
+    started++;
     first.start();
   }
 
@@ -50,6 +54,9 @@ export function createScheduler(): Scheduler {
     },
     get busy() {
       return running;
+    },
+    get started() {
+      return started;
     },
     whenIdle: () => (running ? new Promise((resolve) => onIdle.push(resolve)) : Promise.resolve()),
     run(task, { priority, signal }) {

@@ -4,6 +4,7 @@
  */
 import type { Endpoint } from 'comlink';
 import { createEngine } from '../engine/engine.ts';
+import { QUIET_MS } from '../engine/idle-queue.ts';
 import { createModelLoader } from '../engine/load.ts';
 import { exposeEngine } from './expose.ts';
 import { createTurn } from './turn.ts';
@@ -12,6 +13,7 @@ export function serve(scope: Endpoint): void {
   const engine = createEngine({
     ...createModelLoader(),
     turn: createTurn(),
+    quiet: () => new Promise((resolve) => setTimeout(resolve, QUIET_MS)),
     now: () => performance.timeOrigin + performance.now(),
     drawSeed: () => crypto.getRandomValues(new Uint32Array(1))[0]!,
   });

@@ -28,6 +28,8 @@ export interface InProcessOptions {
   prefixes?: PrefixStore;
   /** Seeds that are drawn, in order, again and again. */
   seeds?: number[];
+  /** Default: a turn of the event loop. */
+  quiet?: () => Promise<void>;
   /** Default: the real clock. */
   now?: () => number;
 }
@@ -39,6 +41,7 @@ export function startInProcess({
   stored = [],
   prefixes,
   seeds = [1],
+  quiet = () => new Promise((resolve) => setImmediate(resolve)),
   now = () => performance.timeOrigin + performance.now(),
 }: InProcessOptions): InProcess {
   const { port1, port2 } = new MessageChannel();
@@ -51,6 +54,7 @@ export function startInProcess({
     openPrefixes: async () => prefixes,
     // Node hands a port up to a thousand messages in one turn, those it sends itself included.
     turn: () => new Promise((resolve) => setImmediate(resolve)),
+    quiet,
     now,
     drawSeed: () => seeds[drawn++ % seeds.length] ?? 0,
   });
