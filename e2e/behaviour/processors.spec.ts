@@ -12,7 +12,7 @@ import { rolldown } from 'rolldown';
 import { chromiumFlags, findChromium } from '../../scripts/lib/chromium.mjs';
 import { serveFolders } from '../../scripts/lib/static-server.mjs';
 import { someIds } from '../../test/kernels/feeding.ts';
-import { outlierGguf } from '../../test/kernels/outlier-gguf.ts';
+import { mixedOutlierGguf } from '../../test/kernels/outlier-gguf.ts';
 import { hasRealModel, realModelNote, realModelPath } from '../../test/models/real-model.ts';
 import { tinyGguf } from '../../test/models/tiny-gguf.ts';
 import type { RunRequest, RunResult } from '../fixtures/processors/run.ts';
@@ -34,15 +34,7 @@ type Processor = keyof typeof PROCESSORS;
 const NEAR_TIE = 0.25;
 
 const files = {
-  'a tiny Q4_1 model with outliers': outlierGguf({
-    type: 'Q4_1',
-    types: { embedding: 'Q8_0' },
-    hidden: 320,
-    heads: 5,
-    kvHeads: 1,
-    ffn: 256,
-    contextLength: 512,
-  }),
+  'a tiny Q4_1 model with outliers': mixedOutlierGguf(),
   'a tiny Q8_0 model with a Q4_1 head': tinyGguf({
     type: 'Q8_0',
     types: { head: 'Q4_1' },

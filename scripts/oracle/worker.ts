@@ -5,6 +5,7 @@
  */
 import type { Session, SessionOptions } from '../../src/backend/session.ts';
 import { runKernelThread, THREAD_NAME } from '../../src/backend/wasm/index.ts';
+import { GREEDY } from '../../test/kernels/feeding.ts';
 import { openStreamed } from './open-session.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -43,7 +44,7 @@ async function logitsOf(session: Session, ids: number[]): Promise<Float32Array> 
   const rows: Float32Array[] = [];
   for (let start = 0; start < ids.length; start += maxBatch) {
     const block = ids.slice(start, start + maxBatch);
-    const requests = block.map((_, row) => ({ row, sampling: greedy }));
+    const requests = block.map((_, row) => ({ row, sampling: GREEDY }));
     await session.step(block, cache, requests);
     rows.push(...block.map((_, row) => session.logits(row)));
   }
@@ -53,17 +54,3 @@ async function logitsOf(session: Session, ids: number[]): Promise<Float32Array> 
   rows.forEach((row, i) => joined.set(row, i * vocabSize));
   return joined;
 }
-
-const greedy = {
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  seed: 0,
-  choice: 0,
-  statistics: false,
-  topCount: 0,
-};

@@ -21,3 +21,15 @@ export function outlierGguf(options: Partial<TinyOptions> & { hidden: number }):
   });
   return writeGguf(metadata, changed);
 }
+
+/** As the default model's types are, for what is compared between browsers and processors. */
+export const mixedOutlierGguf = (): Uint8Array =>
+  outlierGguf({
+    type: 'Q4_1',
+    types: { embedding: 'Q8_0' },
+    hidden: 320,
+    heads: 5,
+    kvHeads: 1,
+    ffn: 256,
+    contextLength: 512,
+  });

@@ -5,6 +5,7 @@
 import { openStreamed } from '../../../scripts/oracle/open-session.ts';
 import type { Session, SessionOptions } from '../../../src/backend/session.ts';
 import { runKernelThread, THREAD_NAME } from '../../../src/backend/wasm/index.ts';
+import { GREEDY } from '../../kernels/feeding.ts';
 import type { Followed, Sequence } from './sequences.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -40,24 +41,10 @@ async function follow(session: Session, { prompt, answer: expected }: Sequence):
   let ids: readonly number[] = prompt;
   for (const id of expected) {
     // Prompts are shorter than a block.
-    const [pick] = await session.step(ids, cache, [{ row: ids.length - 1, sampling }]);
+    const [pick] = await session.step(ids, cache, [{ row: ids.length - 1, sampling: GREEDY }]);
     steps.push(pick!.id);
     ids = [id];
   }
   cache.dispose();
   return steps;
 }
-
-const sampling = {
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  seed: 0,
-  choice: 0,
-  statistics: false,
-  topCount: 0,
-};

@@ -2,8 +2,9 @@
  * One step of the model, run by every thread at once: all layers inside one call. A layer of a single row has five
  * phases, each ended by a barrier:
  *   norm, query/key/value | attention | output | norm, gate/up | down
- * (A norm of what a block adds is one more, between two.) Preparing activations (norm, quantisation) is done by every thread for itself when the step has at most 4 rows; for more
- * it is a phase of its own. Outputs are split between threads, never sums, so the thread count leaves the bits alone.
+ * A norm of what a block adds is one more. Preparing activations (norm, quantisation) is done by every thread for itself when
+ * the step has at most 4 rows; for more it is a phase of its own. Outputs are split between threads, never sums, so the
+ * thread count leaves the bits alone.
  */
 import { attendRow, attendRows, combineRow, storeRows } from './attend';
 import { DOWN, EMBEDDING, GATE, HEAD, OUTPUT, OUTSIDE, QUERY, Segment, layer, plan, segment, step } from './plan';
