@@ -12,6 +12,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ensureModel, realModels } from './lib/model.mjs';
 import { ensurePackages } from './lib/packages.mjs';
 import { peersFolder } from './lib/paths.mjs';
 import { makePeers } from './make-peers.mjs';
@@ -59,7 +60,11 @@ async function measureAll() {
     machine.browser = lab.version;
     try {
       for (const comparison of wanted) {
-        await keep(comparison.metric, () => compare(lab, comparison, work));
+        await keep(comparison.metric, async () => {
+          const file = realModels[comparison.ours.model];
+          if (file) await ensureModel(file);
+          return compare(lab, comparison, work);
+        });
       }
       for (const single of wantedSingles) {
         await keep(single.metric, async () => [await singleRow(lab, single)]);

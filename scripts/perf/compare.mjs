@@ -25,7 +25,8 @@ export async function sampleRate(engine, what, work) {
 }
 
 /** @returns rows: ours with the ratio, and theirs. */
-export async function compare(lab, comparison, work) {
+export async function compare(lab, comparison, commonWork) {
+  const work = { ...commonWork, ...comparison.work };
   const { metric, what, ours, theirs, busyCores } = comparison;
   const sides = [];
   const busy = [];

@@ -8,13 +8,18 @@ import { basename, join } from 'node:path';
 import { chromium } from '@playwright/test';
 import { chromiumFlags, ensureChromium } from '../lib/chromium.mjs';
 import { mustRun } from '../lib/command.mjs';
+import { realModels } from '../lib/model.mjs';
 import { cacheFolder, peersFolder, root } from '../lib/paths.mjs';
 import { openNative, peerFiles } from '../lib/peers.mjs';
 import { serveFolders } from '../lib/static-server.mjs';
 
 export const outFolder = join(root, 'out');
 const NO_VNNI = '--js-flags=--no-enable-avx-vnni --no-enable-avx-vnni-int8';
-const modelFiles = { q4_1: basename(peerFiles.q4_1), q8_0: basename(peerFiles.q8_0) };
+const modelFiles = {
+  q4_1: basename(peerFiles.q4_1),
+  q8_0: basename(peerFiles.q8_0),
+  ...Object.fromEntries(Object.entries(realModels).map(([model, { name }]) => [model, name])),
+};
 
 /** Builds what the page needs beside dist/, and serves all of it. */
 export async function servePage() {

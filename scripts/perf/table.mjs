@@ -9,6 +9,9 @@ const wllama = (threads, model = 'q4_1') => ({ engine: 'wllama', model, threads 
 const transformers = (threads) => ({ engine: 'transformers', model: 'onnx-q8', threads });
 const native = (threads) => ({ engine: 'native', model: 'q4_1', threads });
 
+/** Of models of which a peer decodes a few tokens a second. */
+const LARGE = { decodeTokens: 32, pairs: 5 };
+
 /** selvedge against itself, before and after everything else: a machine that others use too shows here. */
 function sentinel(threads) {
   const theirs = ours(threads, { twin: true });
@@ -52,6 +55,19 @@ export const comparisons = [
     aim: 6,
   },
 
+  ...[
+    ['qwen2.5-coder-0.5b', 8, 11],
+    ['qwen2.5-coder-1.5b', 7, 10],
+    ['gemma-3-270m', 6.5, 8],
+  ].map(([model, atLeast, aim]) => ({
+    metric: 'decode-large',
+    what: 'decode',
+    work: LARGE,
+    ours: ours(2, { model }),
+    theirs: wllama(2, model),
+    atLeast,
+    aim,
+  })),
   ...[1, 2].map((threads) => ({
     metric: 'decode-at-1400',
     what: 'decode',
