@@ -87,6 +87,11 @@ export type TensorRole =
   | 'query-bias'
   | 'key-bias'
   | 'value-bias'
+  | 'attention-output-bias'
+  | 'gate-bias'
+  | 'up-bias'
+  | 'down-bias'
+  | 'head-bias'
   // Of each head by itself, before the rotation.
   | 'query-norm'
   | 'key-norm'

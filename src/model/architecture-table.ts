@@ -84,12 +84,11 @@ const ATTENTION: readonly TensorRow[] = [
   matrix('blk.{}.attn_output', 'attention-output', 'queries', 'hidden'),
 ];
 
-const BIASES: readonly TensorRow[] = [
+/** Of queries, keys and values: llama.cpp takes them in files of every architecture. */
+const BIASES: readonly TensorRow[] = optional([
   vector('blk.{}.attn_q.bias', 'query-bias', 'queries'),
   vector('blk.{}.attn_k.bias', 'key-bias', 'keys'),
   vector('blk.{}.attn_v.bias', 'value-bias', 'keys'),
-];
-const FUSED_BIASES: readonly TensorRow[] = optional([
   {
     name: 'blk.{}.attn_qkv.bias',
     parts: [
@@ -99,6 +98,15 @@ const FUSED_BIASES: readonly TensorRow[] = optional([
     ],
   },
 ]);
+
+/** llama.cpp takes these in `llama` and `granite` only, and a bias of the head in `qwen2` only. */
+const OTHER_BIASES: readonly TensorRow[] = optional([
+  vector('blk.{}.attn_output.bias', 'attention-output-bias', 'hidden'),
+  vector('blk.{}.ffn_gate.bias', 'gate-bias', 'ffn'),
+  vector('blk.{}.ffn_up.bias', 'up-bias', 'ffn'),
+  vector('blk.{}.ffn_down.bias', 'down-bias', 'hidden'),
+]);
+const HEAD_BIAS: readonly TensorRow[] = optional([vector('output.bias', 'head-bias', 'vocab')]);
 
 const HEAD_NORMS: readonly TensorRow[] = [
   vector('blk.{}.attn_q_norm.weight', 'query-norm', 'head'),
@@ -111,7 +119,7 @@ const FEED_FORWARD: readonly TensorRow[] = [
   matrix('blk.{}.ffn_down', 'down', 'ffn', 'hidden'),
 ];
 
-const COMMON: readonly TensorRow[] = [...OUTER, ...NORMS, ...ATTENTION, ...FEED_FORWARD];
+const COMMON: readonly TensorRow[] = [...OUTER, ...NORMS, ...ATTENTION, ...BIASES, ...FEED_FORWARD];
 
 const PLAIN = { activation: 'silu', scales: 'plain', windows: 'none' } as const;
 
@@ -120,14 +128,14 @@ const ROWS: readonly Architecture[] = [
     ...PLAIN,
     name: 'llama',
     ropePairs: 'neighbours',
-    tensors: [...COMMON, ...ROPE_FACTORS, ...optional(BIASES), ...FUSED_BIASES],
+    tensors: [...COMMON, ...OTHER_BIASES, ...ROPE_FACTORS],
   },
-  { ...PLAIN, name: 'qwen2', ropePairs: 'halves', tensors: [...COMMON, ...BIASES, ...FUSED_BIASES] },
+  { ...PLAIN, name: 'qwen2', ropePairs: 'halves', tensors: [...COMMON, ...HEAD_BIAS] },
   {
     ...PLAIN,
     name: 'qwen3',
     ropePairs: 'halves',
-    tensors: [...COMMON, ...HEAD_NORMS, ...optional(BIASES), ...FUSED_BIASES],
+    tensors: [...COMMON, ...HEAD_NORMS],
   },
   {
     name: 'gemma3',
@@ -154,8 +162,7 @@ const ROWS: readonly Architecture[] = [
       ...NORMS,
       FUSED_QUERY_KEY_VALUE,
       ...optional(QUERY_KEY_VALUE),
-      ...optional(BIASES),
-      ...FUSED_BIASES,
+      ...BIASES,
       matrix('blk.{}.attn_output', 'attention-output', 'queries', 'hidden'),
       {
         name: 'blk.{}.ffn_up.weight',
@@ -173,14 +180,14 @@ const ROWS: readonly Architecture[] = [
     name: 'smollm3',
     ropePairs: 'neighbours',
     unrotatedEvery: 4,
-    tensors: [...COMMON, ...optional(BIASES), ...FUSED_BIASES],
+    tensors: COMMON,
   },
   {
     ...PLAIN,
     name: 'granite',
     ropePairs: 'neighbours',
     scales: 'granite',
-    tensors: [...COMMON, ...ROPE_FACTORS, ...optional(BIASES), ...FUSED_BIASES],
+    tensors: [...COMMON, ...OTHER_BIASES, ...ROPE_FACTORS],
   },
 ];
 

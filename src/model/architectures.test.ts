@@ -91,9 +91,9 @@ describe('the plan of a model', () => {
     [
       'a tensor too many',
       {},
-      [...parts.tensors, { ...parts.tensors[1]!, name: 'blk.0.attn_output.bias' }],
+      [...parts.tensors, { ...parts.tensors[1]!, name: 'blk.0.attn_norm.bias' }],
       'unsupported_model',
-      /blk.0.attn_output.bias has no place/,
+      /blk.0.attn_norm.bias has no place/,
     ],
     [
       'another width',
@@ -230,7 +230,7 @@ describe('architectures', () => {
     );
   });
 
-  test('give queries and keys biases or norms by head, and blocks norms of their own', () => {
+  test('give matrices biases, queries and keys norms by head, and blocks norms of their own', () => {
     const rolesOf = (options: Partial<TinyOptions>): string[] =>
       planOf(options)
         .tensors.filter(({ layer }) => layer === 1)
@@ -238,6 +238,9 @@ describe('architectures', () => {
     const biases = ['query-bias 64', 'key-bias 32', 'value-bias 32'];
     expect(rolesOf({ architecture: 'qwen2' })).toEqual(expect.arrayContaining(biases));
     expect(rolesOf({ biases: true })).toEqual(expect.arrayContaining(biases));
+    expect(rolesOf({ architecture: 'granite', blockBiases: true })).toEqual(
+      expect.arrayContaining(['attention-output-bias 64', 'gate-bias 96', 'up-bias 96', 'down-bias 64']),
+    );
     const norms = ['query-norm 64', 'key-norm 64'];
     expect(rolesOf({ architecture: 'qwen3' })).toEqual(expect.arrayContaining(norms));
     expect(rolesOf({ architecture: 'gemma3' })).toEqual(

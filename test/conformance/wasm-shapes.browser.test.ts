@@ -11,7 +11,16 @@ import { kernelRoom } from '../kernels/remote-session.ts';
 import { compareLogits } from '../models/compare-logits.ts';
 import { referenceLogits } from '../models/reference-forward.ts';
 
-const BIASES: readonly TensorRole[] = ['query-bias', 'key-bias', 'value-bias'];
+const BIASES: readonly TensorRole[] = [
+  'query-bias',
+  'key-bias',
+  'value-bias',
+  'attention-output-bias',
+  'gate-bias',
+  'up-bias',
+  'down-bias',
+  'head-bias',
+];
 const HEAD_NORMS: readonly TensorRole[] = ['query-norm', 'key-norm'];
 const POST_NORMS: readonly TensorRole[] = ['post-attention-norm', 'post-ffn-norm'];
 
@@ -30,6 +39,14 @@ const long: RopeScaling = { kind: 'long', originalContext: 512, attention: 1.2 }
 
 const MODELS: Record<string, MadeOptions> = {
   biases: { with: BIASES },
+  'biases, a gelu gate and scales': {
+    with: BIASES,
+    shape: {
+      activation: 'gelu',
+      vocabSize: 333,
+      scales: { embedding: 1, attention: 0.2, residual: 0.25, logits: 0.5 },
+    },
+  },
   'norms of heads': { with: HEAD_NORMS },
   'norms of what blocks add': { with: POST_NORMS },
   'a gelu gate': { shape: { activation: 'gelu' } },

@@ -82,6 +82,11 @@ function sizeOf(role: TensorRole, shape: ModelShape): [columns: number, rows: nu
       return [ffnSize, hiddenSize];
     case 'query-bias':
       return [queries, 1];
+    case 'gate-bias':
+    case 'up-bias':
+      return [ffnSize, 1];
+    case 'head-bias':
+      return [vocabSize, 1];
     case 'key-bias':
     case 'value-bias':
       return [keys, 1];
@@ -108,11 +113,15 @@ const LAYER_ROLES: readonly TensorRole[] = [
   'query-norm',
   'key-norm',
   'attention-output',
+  'attention-output-bias',
   'post-attention-norm',
   'ffn-norm',
   'gate',
+  'gate-bias',
   'up',
+  'up-bias',
   'down',
+  'down-bias',
   'post-ffn-norm',
 ];
 const OUTER_ROLES: readonly TensorRole[] = [
@@ -121,6 +130,7 @@ const OUTER_ROLES: readonly TensorRole[] = [
   'rope-factors-short',
   'embedding',
   'final-norm',
+  'head-bias',
 ];
 const ALWAYS: readonly TensorRole[] = ['embedding', 'final-norm', 'attention-norm', 'ffn-norm'];
 

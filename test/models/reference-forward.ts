@@ -19,6 +19,8 @@ export interface Matrix {
   rows: number;
   /** Row-major: row r is the weights of output r. */
   values: Float32Array;
+  /** One value for each output. Not a product's business. */
+  bias?: Float32Array | undefined;
   /** As they lie in the file. */
   bytes: Uint8Array;
 }
@@ -43,7 +45,14 @@ export function referenceLogits(
   product: Product = multiply,
 ): Float32Array[] {
   const weights = loadWeights(plan, fileBytes);
-  return Array.from(ids, (id, position) => forward(plan.shape, weights, id, position, product));
+  return Array.from(ids, (id, position) => forward(plan.shape, weights, id, position, biased(product)));
+}
+
+function biased(product: Product): Product {
+  return (matrix, x) => {
+    const out = product(matrix, x);
+    return matrix.bias ? add(out, matrix.bias) : out;
+  };
 }
 
 interface Weights {
@@ -63,12 +72,12 @@ function loadWeights({ shape, tensors }: ModelPlan, fileBytes: Uint8Array): Weig
   const get = (role: TensorRole, layer = -1): Matrix => {
     const matrix = loaded.get(`${role} ${layer}`);
     if (!matrix) throw new Error(`The plan has no ${role} for layer ${layer}`);
-    return matrix;
+    return { ...matrix, bias: loaded.get(`${role}-bias ${layer}`)?.values };
   };
   return {
     embedding: get('embedding'),
     finalNorm: get('final-norm').values,
-    head: get(shape.tiedHead ? 'embedding' : 'head'),
+    head: { ...get(shape.tiedHead ? 'embedding' : 'head'), bias: loaded.get('head-bias -1')?.values },
     factors: {
       plain: loaded.get('rope-factors -1')?.values,
       long: loaded.get('rope-factors-long -1')?.values,
@@ -122,18 +131,13 @@ function attention(
   product: Product,
 ): Float32Array {
   const { window, rope } = shape.layers[index]!;
-  const biased = (role: 'query' | 'key' | 'value'): Float32Array => {
-    const out = product(layer.matrix(role), x);
-    const bias = layer.vector(`${role}-bias`);
-    return bias ? add(out, bias) : out;
-  };
   const rotated = (role: 'query' | 'key'): Float32Array => {
-    const heads = normed(biased(role), layer.vector(`${role}-norm`), shape.normEpsilon);
+    const heads = normed(product(layer.matrix(role), x), layer.vector(`${role}-norm`), shape.normEpsilon);
     return rotate(heads, shape, shape.ropes[rope], position, factors);
   };
   const query = rotated('query');
   layer.keys.push(rotated('key'));
-  layer.values.push(biased('value'));
+  layer.values.push(product(layer.matrix('value'), x));
   return attend(query, layer, shape, window === 0 ? 0 : Math.max(0, position + 1 - window));
 }
 

@@ -40,6 +40,9 @@ export interface TinyOptions {
   ropeSize?: number;
   /** Of queries, keys and values. */
   biases: boolean;
+  /** Of the attention's output and the feed-forward part; of the output matrix. Default: none. */
+  blockBiases?: boolean;
+  headBias?: boolean;
   /** Queries, keys and values (and their biases) are one tensor. */
   fused: boolean;
   /** Metadata to add or replace, without the architecture in front. */
@@ -188,6 +191,12 @@ function tinyTensors(options: TinyOptions): TensorToWrite[] {
         bias(name('attn_v'), keys),
       ]),
       ...when(options.biases && options.fused, () => [bias(name('attn_qkv'), queries + 2 * keys)]),
+      ...when(options.blockBiases === true, () => [
+        bias(name('attn_output'), hidden),
+        bias(name('ffn_gate'), ffn),
+        bias(name('ffn_up'), ffn),
+        bias(name('ffn_down'), hidden),
+      ]),
       ...when(hasHeadNorms, () => [norm(name('attn_q_norm'), headSize), norm(name('attn_k_norm'), headSize)]),
       ...when(architecture === 'gemma3', () => [
         norm(name('post_attention_norm')),
@@ -209,6 +218,7 @@ function tinyTensors(options: TinyOptions): TensorToWrite[] {
     ...Array.from({ length: options.layers }, (_, index) => layer(index)).flat(),
     norm('output_norm'),
     ...when(!options.tied, () => [matrix('head', 'output', hidden, vocab)]),
+    ...when(options.headBias === true, () => [bias('output', vocab)]),
   ];
 }
 

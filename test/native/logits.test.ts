@@ -63,6 +63,11 @@ const ROTATED = ARCHITECTURES.flatMap((architecture) =>
 const VARIANTS: Readonly<Record<string, Partial<TinyOptions>>> = {
   'llama with biases': { biases: true },
   'llama with fused tensors': { biases: true, fused: true },
+  'llama with biases everywhere, in Q8_0': { biases: true, blockBiases: true, type: 'Q8_0' },
+  'granite with biases everywhere': { architecture: 'granite', biases: true, blockBiases: true },
+  'qwen2 without biases': { architecture: 'qwen2', biases: false },
+  'qwen2 with a bias of its head': { architecture: 'qwen2', headBias: true },
+  'gemma3 with biases': { architecture: 'gemma3', biases: true },
   'yarn with a factor of its own for cosines': { entries: { ...SCALED['yarn scaling'], ...ATTENTION } },
   'unscaled positions with a factor for cosines': { architecture: 'qwen3', entries: ATTENTION },
   'granite with rotary factors': { architecture: 'granite', ropeFactors: true },

@@ -26,6 +26,11 @@ const BIASES: Partial<Record<TensorRole, TensorRole>> = {
   query: 'query-bias',
   key: 'key-bias',
   value: 'value-bias',
+  'attention-output': 'attention-output-bias',
+  gate: 'gate-bias',
+  up: 'up-bias',
+  down: 'down-bias',
+  head: 'head-bias',
 };
 
 /** What is outside the layers is "layer" -1. */

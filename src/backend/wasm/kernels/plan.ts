@@ -75,7 +75,7 @@ export class Segment {
   groups: i32;
   /** f32 [groups][16] where the kind meets 14-bit activations: what their offset of 8192 adds. */
   offsets: usize;
-  /** f32 [groups][16], added to the outputs; 0 if there is none. */
+  /** f32 [groups][16], added to the products; 0 if there is none. */
   bias: usize;
 }
 
