@@ -3,7 +3,8 @@
  */
 export { createClient } from './client/client.ts';
 export type { Client } from './client/client.ts';
-export type { ClientOptions, ModelAddress } from './client/options.ts';
+export type { ClientOptions } from './client/options.ts';
+export type { LocalFile, ModelAddress, ModelOption } from './client/model-option.ts';
 export { inspectModel } from './client/inspect.ts';
 export type { InspectModelOptions, InspectOptions } from './client/inspect.ts';
 export { modelPresets } from './client/presets.ts';

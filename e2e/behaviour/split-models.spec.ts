@@ -2,6 +2,7 @@
  * A model in three files through the public API in a real browser: it answers as it does from one file, each part is stored
  * and resumed by itself, and the parts are one model to whoever lists or deletes it.
  */
+import { createHash } from 'node:crypto';
 import { expect, test, type Page } from '@playwright/test';
 import { writeGguf } from '../../test/models/gguf-writer.ts';
 import { splitGguf } from '../../test/models/split-gguf.ts';
@@ -26,15 +27,18 @@ const whole = writeGguf(model.metadata, model.tensors);
 const parts = splitGguf(model, PARTS.length);
 
 const it = test.extend<{ server: FaultServer }>({
-  server: async ({ page }, use) => {
-    const server = await startLibraryServer();
-    parts.forEach((bytes, index) => server.put(PARTS[index]!, bytes));
-    server.put(WHOLE, whole);
-    await openLibraryPage(page, server.address);
-    await use(server);
-    await page.close();
-    await server.close();
-  },
+  server: [
+    async ({ page }, use) => {
+      const server = await startLibraryServer();
+      parts.forEach((bytes, index) => server.put(PARTS[index]!, bytes));
+      server.put(WHOLE, whole);
+      await openLibraryPage(page, server.address);
+      await use(server);
+      await page.close();
+      await server.close();
+    },
+    { auto: true },
+  ],
 });
 
 interface Loaded {
@@ -111,4 +115,39 @@ it('is deleted with all its parts', async ({ page, server }) => {
   server.resetCounts();
   expect(await load(page, PARTS[0]!)).toMatchObject({ origin: 'network' });
   expect(PARTS.map((part) => server.count(part).requests > 0)).toEqual([true, true, true]);
+});
+
+it('answers from files that the user chose, in any order', async ({ page }) => {
+  const { text } = await load(page, WHOLE);
+  const chosen = await page.evaluate(async (urls) => {
+    const fetched = urls.map(async (url) => {
+      const blob = await (await fetch(url)).blob();
+      return new File([blob], url.slice(url.lastIndexOf('/') + 1));
+    });
+    const client = await selvedge.createClient({ model: await Promise.all(fetched) });
+    const { origin, id } = (await client.info()).model;
+    const answer = await client.completions.create({ prompt: 'hi', max_tokens: 8, temperature: 0 });
+    client.close();
+    return { text: answer.choices[0]?.text, origin, id };
+  }, PARTS.toReversed());
+  expect(chosen).toEqual({ text, origin: 'local-file', id: 'parts' });
+});
+
+it('of which each file has its hash is refused if one is another', async ({ page }) => {
+  const hashes = parts.map((bytes) => createHash('sha256').update(bytes).digest('hex'));
+  const failures = await page.evaluate(
+    async ({ url, sums }) => {
+      const fail = async (sha256: string[]): Promise<unknown> => {
+        try {
+          (await selvedge.createClient({ model: { url, sha256 } })).close();
+          return 'it loaded';
+        } catch (error) {
+          return (error as InstanceType<typeof selvedge.SelvedgeError>).code;
+        }
+      };
+      return [await fail(sums.with(2, sums[1]!)), await fail(sums)];
+    },
+    { url: PARTS[0]!, sums: hashes },
+  );
+  expect(failures).toEqual(['integrity_failed', 'it loaded']);
 });

@@ -41,6 +41,41 @@ test('a file is a source as it is', () => {
   expect(readClientOptions({ model: blob }).load.source).toEqual({ kind: 'blob', blob, id: 'model' });
 });
 
+test('files of one model are in the order of their names', () => {
+  const [second, first] = [2, 1].map((part) => new File(['x'], `big-0000${part}-of-00002.gguf`));
+  expect(readClientOptions({ model: [second, first] }).load.source).toEqual({
+    kind: 'files',
+    id: 'big',
+    files: [
+      { kind: 'blob', blob: first, id: 'big' },
+      { kind: 'blob', blob: second, id: 'big' },
+    ],
+  });
+});
+
+test('each part of a model may have its hash', () => {
+  const model = {
+    url: 'https://a.test/big-00001-of-00002.gguf?download=true',
+    sha256: ['AB'.repeat(32), 'cd'.repeat(32)],
+  };
+  expect(readClientOptions({ model }).load.source).toEqual({
+    kind: 'files',
+    id: 'big',
+    files: [
+      { kind: 'url', url: model.url, id: 'big', sha256: 'ab'.repeat(32) },
+      { kind: 'url', url: model.url.replace('00001', '00002'), id: 'big', sha256: 'cd'.repeat(32) },
+    ],
+  });
+});
+
+test.each([
+  ['https://a.test/big-00001-of-00003.gguf', /has 2 hashes, but by its name the file is of 3/],
+  ['https://a.test/big.gguf', /has 2 hashes, but by its name the file is not the first of several/],
+])('as many hashes as there are parts: %s', (partUrl, message) => {
+  const model = { url: partUrl, sha256: ['ab'.repeat(32), 'cd'.repeat(32)] };
+  expect(() => readClientOptions({ model })).toThrow(message);
+});
+
 test('settings of the engine cross as they are', () => {
   const options = { model: url, device: 'cpu', threads: 2, contextLength: 2048, kv: 'f32', simd: 'plain' };
   expect(readClientOptions(options).load.options).toEqual({
@@ -58,6 +93,9 @@ test.each([
   [{ model: { url: 5 } }, 'model.url'],
   [{ model: { url: null } }, 'model.url'],
   [{ model: { url, sha256: 'short' } }, 'model.sha256'],
+  [{ model: { url, sha256: ['short'] } }, 'model.sha256'],
+  [{ model: [] }, 'model'],
+  [{ model: [url, url] }, 'model'],
   [{ model: { url, id: '' } }, 'model.id'],
   [{ model: { url, headers: { a: 1 } } }, 'model.headers.a'],
   [{ model: { url, hash: 'x' } }, 'model.hash'],

@@ -6,23 +6,15 @@ import { SelvedgeError } from '../errors.ts';
 import type { WorkerLike } from '../rpc/connect.ts';
 import type { LoadProgress } from '../rpc/load-watch.ts';
 import type { ContentSettings, LoadRequest } from '../rpc/protocol.ts';
-import { invalid, isAbsent, isRecord, readChoice, readNumber, refuseUnknown, show } from './checks.ts';
+import { invalid, isAbsent, isRecord, readChoice, readNumber, show } from './checks.ts';
 import type { Outside } from './checks.ts';
-import { findPreset, modelPresets } from './presets.ts';
-
-export interface ModelAddress {
-  url: string;
-  /** Of the whole file, hex. Checked while it is read. */
-  sha256?: string;
-  /** Its name in storage and responses; default: the file's name without `.gguf`. */
-  id?: string;
-  /** Sent with the download. */
-  headers?: Record<string, string>;
-}
+import { readModel } from './model-option.ts';
+import type { ModelOption } from './model-option.ts';
+import { readUrl, refuseUnknownOptions } from './option-checks.ts';
 
 export interface ClientOptions {
   /** A GGUF: its URL, a file the user chose, or the short name of a preset (`modelPresets`). */
-  model: string | URL | ModelAddress | Blob | FileSystemFileHandle;
+  model: ModelOption;
   /** Default 'auto': the CPU, until there is more to choose from. */
   device?: 'auto' | 'webgpu' | 'cpu' | undefined;
   /** Default 'auto': measured when the model is loaded. More than one needs a cross-origin isolated page. At most so many: where others take the cores, one is used while it is faster. */
@@ -141,16 +133,6 @@ function readContextLength(options: Outside): number {
   return readNumber(options, 'contextLength', 0, { min: 16, max: 1 << 24, integer: true });
 }
 
-function refuseUnknownOptions(from: Outside, known: ReadonlySet<string>, prefix: string): void {
-  try {
-    refuseUnknown(from, known, prefix);
-  } catch (error) {
-    if (!(error instanceof SelvedgeError)) throw error;
-    const param = String(error.details['param']);
-    throw invalid(param, `is not an option of createClient. Known are ${[...known].join(', ')}.`);
-  }
-}
-
 function refuseWebGpu(options: Outside): void {
   if (readChoice(options, 'device', ['auto', 'webgpu', 'cpu'], 'auto') !== 'webgpu') return;
   throw new SelvedgeError(
@@ -160,92 +142,6 @@ function refuseWebGpu(options: Outside): void {
       details: { param: 'device' },
     },
   );
-}
-
-function readModel(model: unknown): LoadRequest['source'] {
-  if (typeof model === 'string') {
-    const preset = findPreset(model);
-    if (preset)
-      return {
-        kind: 'url',
-        id: preset.id,
-        url: preset.url,
-        ...(preset.sha256 ? { sha256: preset.sha256 } : {}),
-      };
-    refuseUnknownPreset(model);
-  }
-  if (typeof model === 'string' || model instanceof URL) return fromUrl({ url: model }, 'model');
-  if (typeof Blob !== 'undefined' && model instanceof Blob) {
-    const name = 'name' in model ? String(model.name) : '';
-    return { kind: 'blob', blob: model, id: idOf(name) };
-  }
-  if (isFileHandle(model)) return { kind: 'handle', handle: model, id: idOf(model.name) };
-  if (isRecord(model) && 'url' in model) return fromUrl(model, 'model.url');
-  throw invalid('model', `is ${show(model)}; give a URL, { url }, a File, a Blob or a FileSystemFileHandle.`);
-}
-
-/** A bare word is no address that anybody would give a model file. */
-function refuseUnknownPreset(model: string): void {
-  if (!/^[\w.-]+$/.test(model) || /\.[a-z]\w*$/i.test(model)) return;
-  const known = modelPresets.map(({ id }) => id).join(', ');
-  throw invalid('model', `is ${show(model)}, which is not a known name. Give a URL, or one of ${known}.`);
-}
-
-function fromUrl(address: Outside, param: string): LoadRequest['source'] {
-  refuseUnknownOptions(address, new Set(['url', 'sha256', 'id', 'headers']), 'model.');
-  const url = readUrl(address['url'], param);
-  if (url === undefined) throw invalid(param, 'is missing; give the address of a GGUF file.');
-  const { sha256, id, headers } = address;
-  if (!isAbsent(sha256) && !(typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256))) {
-    throw invalid('model.sha256', `is ${show(sha256)}; give 64 hex digits.`);
-  }
-  if (!isAbsent(id) && !(typeof id === 'string' && id !== '')) {
-    throw invalid('model.id', `is ${show(id)}; give a string that is not empty.`);
-  }
-  return {
-    kind: 'url',
-    url,
-    id: id ?? idOf(new URL(url).pathname),
-    ...(isAbsent(sha256) ? {} : { sha256: sha256.toLowerCase() }),
-    ...(isAbsent(headers) ? {} : { headers: readHeaders(headers) }),
-  };
-}
-
-function readHeaders(headers: unknown): Record<string, string> {
-  if (!isRecord(headers)) throw invalid('model.headers', `is ${show(headers)}; give an object of strings.`);
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => {
-      if (typeof value === 'string') return [name, value];
-      throw invalid(`model.headers.${name}`, 'is not a string; give one.');
-    }),
-  );
-}
-
-/** Absolute, because the worker's base is not the page's. */
-function readUrl(value: unknown, param: string): string | undefined {
-  if (isAbsent(value)) return undefined;
-  const base = typeof document === 'undefined' ? undefined : document.baseURI;
-  if (typeof value === 'string' || value instanceof URL) {
-    if (URL.canParse(String(value), base)) return new URL(String(value), base).href;
-  }
-  throw invalid(param, `is ${show(value)}; give a URL.`);
-}
-
-function idOf(path: string): string {
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  return decodeName(name).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '') || 'model';
-}
-
-function decodeName(name: string): string {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
-}
-
-function isFileHandle(value: unknown): value is FileSystemFileHandle {
-  return typeof FileSystemFileHandle !== 'undefined' && value instanceof FileSystemFileHandle;
 }
 
 function isWorkerLike(value: unknown): value is WorkerLike {

@@ -15,7 +15,7 @@ import { createTokenizer } from '../model/tokenizer.ts';
 import type { LoadOptions, ModelRequest, ModelInspection } from '../rpc/protocol.ts';
 import type { FileStart, ModelSource, ModelStore } from '../storage/model-file.ts';
 import { planLoad } from './memory.ts';
-import { partSources } from './model-parts.ts';
+import { namedFiles, partSources } from './model-parts.ts';
 import { bytesByType, parameterCountOf, quantisationOf } from './model-facts.ts';
 
 /** Bytes per second that a step on this many threads reads; undefined where it cannot be measured. */
@@ -73,7 +73,7 @@ interface HeaderRead {
 
 /** Of all files of a model, as one. */
 async function readHeaders(store: ModelStore, source: ModelSource): Promise<HeaderRead> {
-  const first = await readHeader(await store.openStart(source));
+  const first = await readHeader(await store.openStart(namedFiles(source)[0]));
   if (!first.header) return first;
   let { headerBytes, byteLength } = first;
   try {

@@ -7,7 +7,7 @@ import type { ModelPlan } from '../backend/session.ts';
 import { SelvedgeError } from '../errors.ts';
 import { planModel } from '../model/architectures.ts';
 import { readGgufHeader } from '../model/gguf.ts';
-import type { LoadProgress, ModelFile, ModelSource, ModelStore } from '../storage/model-file.ts';
+import type { FileSource, LoadProgress, ModelFile, ModelSource, ModelStore } from '../storage/model-file.ts';
 import { inspectModel } from './inspect.ts';
 import { createModelLoader } from './load.ts';
 import type { LoadedModel } from './loaded-model.ts';
@@ -22,10 +22,16 @@ function urlOf(index: number): string {
   return `https://models.test/tiny-0000${index + 1}-of-0000${COUNT}.gguf`;
 }
 
-/** Files by URL; how far each was read, and what became of it. */
+/** A file of the user's disk, which the store below knows by its URL. */
+function blobOf(index: number): FileSource {
+  return { kind: 'blob', blob: new Blob([urlOf(index)]), id: 'tiny' };
+}
+
+/** Files by URL, those of the user's disk by what they hold; how far each was read, and what became of it. */
 class FakeStore implements ModelStore {
   readonly files: Map<string, Uint8Array>;
   readonly bytesRead = new Map<string, number>();
+  readonly hashes = new Set<string | undefined>();
   openFiles = 0;
   discarded: string[] = [];
   /** What a file is once it was opened for the first time. */
@@ -35,8 +41,9 @@ class FakeStore implements ModelStore {
     this.files = new Map(files.map((bytes, index) => [urlOf(index), bytes]));
   }
 
-  async open(source: ModelSource, { onProgress }: Parameters<ModelStore['open']>[1]): Promise<ModelFile> {
-    const url = source.kind === 'url' ? source.url : FIRST;
+  async open(source: FileSource, { onProgress }: Parameters<ModelStore['open']>[1]): Promise<ModelFile> {
+    const url = source.kind === 'url' ? source.url : source.kind === 'blob' ? await source.blob.text() : '';
+    this.hashes.add(source.sha256);
     const bytes = this.#find(url);
     const later = this.later.get(url);
     if (later) this.files.set(url, later);
@@ -62,7 +69,7 @@ class FakeStore implements ModelStore {
     };
   }
 
-  async openStart(source: ModelSource): ReturnType<ModelStore['openStart']> {
+  async openStart(source: FileSource): ReturnType<ModelStore['openStart']> {
     const { byteLength, read } = await this.open(source, {});
     return {
       byteLength,
@@ -136,6 +143,21 @@ test('a model in three files is loaded as if it were in one', async () => {
   expect([store.openFiles, store.discarded]).toEqual([0, []]);
 });
 
+test('files of the user, and files with hashes, are loaded as those of a URL are', async () => {
+  const { bytes } = await load(new FakeStore(parts));
+  const files = parts.map((_, index) => blobOf(index));
+  expect((await load(new FakeStore(parts), { kind: 'files', files })).bytes).toEqual(bytes);
+  const hashed = parts.map((_, index): FileSource => ({
+    kind: 'url',
+    url: urlOf(index),
+    id: 'tiny',
+    sha256: 'ab'.repeat(32),
+  }));
+  const store = new FakeStore(parts);
+  expect((await load(store, { kind: 'files', files: hashed })).bytes).toEqual(bytes);
+  expect(store.hashes).toEqual(new Set(['ab'.repeat(32)]));
+});
+
 test('what the parts are is known before memory is taken, and little of them was read', async () => {
   const { readBefore } = await load(new FakeStore(parts));
   const headers = parts.map((part) => readGgufHeader(part).dataOffset);
@@ -188,12 +210,24 @@ test.each<[string, Partial<ModelSource>, string, RegExp]>([
     'unsupported_model',
     /-00001-of-00003.gguf/,
   ],
-  ['a file', { kind: 'blob' } as Partial<ModelSource>, 'unsupported_model', /URL of the first one/],
+  ['one file', blobOf(0), 'invalid_request', /in 3 files, and 1 of them was given. Give all of them/],
+  [
+    'two files',
+    { kind: 'files', files: [blobOf(0), blobOf(1)] },
+    'invalid_request',
+    /in 3 files, and 2 of them were given/,
+  ],
+  [
+    'files in another order',
+    { kind: 'files', files: [blobOf(0), blobOf(2), blobOf(1)] },
+    'invalid_model',
+    /Part 2 of 3 says that it is part 3/,
+  ],
   [
     'the hash of a file',
     { url: FIRST, sha256: 'ab'.repeat(32) },
     'invalid_request',
-    /sha256 is the hash of one/,
+    /sha256 is the hash of one. Give an array of 3/,
   ],
 ])('a model in parts cannot be loaded by %s', async (_, source, code, message) => {
   const store = new FakeStore(parts);

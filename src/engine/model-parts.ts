@@ -8,24 +8,42 @@ import type { GgufHeader } from '../model/gguf.ts';
 import { GgufHeaderReader } from '../model/gguf.ts';
 import { joinParts, partCount } from '../model/gguf-parts.ts';
 import type { PartHeader } from '../model/gguf-parts.ts';
-import type { ModelFile, ModelSource, ModelStore, OpenOptions } from '../storage/model-file.ts';
+import type { FileSource, ModelFile, ModelSource, ModelStore, OpenOptions } from '../storage/model-file.ts';
 import { partUrl } from '../storage/parts.ts';
 import { digest } from '../storage/sha256.ts';
 import { toHex } from '../storage/chunks.ts';
 
-/** The sources of all parts of a model, from that of its first one. */
-export function partSources(source: ModelSource, count: number): ModelSource[] {
-  if (count === 1) return [source];
-  if (source.kind === 'url' && source.sha256 !== undefined) {
+/** The files that a source names. */
+export function namedFiles(source: ModelSource): readonly [FileSource, ...FileSource[]] {
+  if (source.kind !== 'files') return [source];
+  const [first, ...others] = source.files;
+  assert(first, 'a source names a file');
+  return [first, ...others];
+}
+
+/** The files of all parts of a model, from what named them. */
+export function partSources(source: ModelSource, count: number): readonly FileSource[] {
+  const named = namedFiles(source);
+  if (named.length === count) return named;
+  const [first] = named;
+  if (named.length > 1 || first.kind !== 'url') {
     throw new SelvedgeError(
       'invalid_request',
-      `Model '${source.id}' is in ${count} files, and sha256 is the hash of one. Leave it out.`,
+      `Model '${source.id}' is in ${count} files, and ${named.length} of them ${named.length === 1 ? 'was' : 'were'} ` +
+        `given. Give all of them as an array.`,
+      { details: { param: 'model' } },
+    );
+  }
+  if (first.sha256 !== undefined) {
+    throw new SelvedgeError(
+      'invalid_request',
+      `Model '${source.id}' is in ${count} files, and sha256 is the hash of one. Give an array of ${count}.`,
       { details: { param: 'model.sha256' } },
     );
   }
   return Array.from({ length: count }, (_, index) => {
-    const url = source.kind === 'url' ? partUrl(source.url, index, count) : undefined;
-    if (source.kind === 'url' && url !== undefined) return { ...source, url };
+    const url = partUrl(first.url, index, count);
+    if (url !== undefined) return { ...first, url };
     const number = String(count).padStart(5, '0');
     throw new SelvedgeError(
       'unsupported_model',
@@ -50,7 +68,8 @@ export class ModelParts implements ModelFile {
   readonly id: string;
   readonly #store: ModelStore;
   readonly #options: OpenOptions;
-  #sources: readonly ModelSource[];
+  readonly #source: ModelSource;
+  #sources: readonly FileSource[];
   /** Of the files, as far as they are known. */
   #byteLengths: number[] = [];
   /** The one that is open, or was last. */
@@ -65,7 +84,8 @@ export class ModelParts implements ModelFile {
     this.id = source.id;
     this.#store = store;
     this.#options = options;
-    this.#sources = [source];
+    this.#source = source;
+    this.#sources = namedFiles(source);
   }
 
   get byteLength(): number {
@@ -88,14 +108,14 @@ export class ModelParts implements ModelFile {
 
   /** The header of the whole model, from that of the file that was opened. */
   async wholeHeader(first: GgufHeader): Promise<GgufHeader> {
-    this.#sources = partSources(this.#sources[0]!, partCount(first));
+    this.#sources = partSources(this.#source, partCount(first));
     const headers: PartHeader[] = [{ header: first, byteLength: this.#byteLengths[0]! }];
     for (const source of this.#sources.slice(1)) headers.push(await this.#readHeader(source));
     this.#byteLengths = headers.map(({ byteLength }) => byteLength);
     return joinParts(headers);
   }
 
-  async #readHeader(source: ModelSource): Promise<PartHeader> {
+  async #readHeader(source: FileSource): Promise<PartHeader> {
     const { signal } = this.#options;
     const file = await this.#store.open(source, signal ? { signal } : {});
     this.#suspect = file;

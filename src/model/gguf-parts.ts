@@ -18,7 +18,7 @@ export function partCount(header: GgufHeader): number {
   if (index === 0) return count;
   throw new SelvedgeError(
     'unsupported_model',
-    `The file is part ${index + 1} of a model in ${count} files. Give the URL of the first part.`,
+    `The file is part ${index + 1} of a model in ${count} files. Give the URL of the first part, or all files in their order.`,
   );
 }
 

@@ -6,12 +6,12 @@
 import { SelvedgeError } from '../errors.ts';
 import { connect, fetchRange } from './download.ts';
 import type { Connection, RemoteFile } from './download.ts';
-import type { FileStart, ModelSource } from './model-file.ts';
+import type { FileSource, FileStart } from './model-file.ts';
 
 /** Headers are between half a megabyte and twenty. Each range is as long as all before it together. */
 const FIRST_BYTES = 1 << 20;
 
-export async function openFileStart(source: ModelSource, signal?: AbortSignal): Promise<FileStart> {
+export async function openFileStart(source: FileSource, signal?: AbortSignal): Promise<FileStart> {
   if (source.kind === 'url') return remoteStart(source, signal);
   const blob = source.kind === 'blob' ? source.blob : await source.handle.getFile();
   if (blob.size === 0) throw new SelvedgeError('invalid_model', `Model '${source.id}' is an empty file.`);
@@ -26,7 +26,7 @@ export async function openFileStart(source: ModelSource, signal?: AbortSignal): 
 }
 
 async function remoteStart(
-  { id, url, headers }: Extract<ModelSource, { kind: 'url' }>,
+  { id, url, headers }: Extract<FileSource, { kind: 'url' }>,
   signal: AbortSignal | undefined,
 ): Promise<FileStart> {
   const remote = { id, url: new URL(url, self.location.href).href, ...(headers ? { headers } : {}) };

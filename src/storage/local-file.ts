@@ -5,12 +5,12 @@
 import { SelvedgeError, assert } from '../errors.ts';
 import { chunkCount, chunkRange, rootOf, toHex } from './chunks.ts';
 import { hashedChunks } from './hashed-chunks.ts';
-import type { ModelFile, ModelSource, OpenOptions } from './model-file.ts';
+import type { FileSource, ModelFile, OpenOptions } from './model-file.ts';
 import { createMeter } from './progress.ts';
 import { Sha256 } from './sha256.ts';
 import { wrongHash } from './wrong-hash.ts';
 
-type LocalSource = Exclude<ModelSource, { kind: 'url' }>;
+type LocalSource = Exclude<FileSource, { kind: 'url' }>;
 
 export async function openLocalFile(source: LocalSource, options: OpenOptions): Promise<ModelFile> {
   options.signal?.throwIfAborted();

@@ -5,11 +5,17 @@
  * hash when they come from disk). A consumer may stop early; nothing is lost: what was stored stays resumable.
  */
 
-/** What `createClient({ model })` accepts, after validation, in a form that crosses to the worker. */
-export type ModelSource =
+/** One file. */
+export type FileSource =
   | { kind: 'url'; url: string; id: string; sha256?: string; headers?: Record<string, string> }
   | { kind: 'blob'; blob: Blob; id: string; sha256?: string }
   | { kind: 'handle'; handle: FileSystemFileHandle; id: string; sha256?: string };
+
+/**
+ * What `createClient({ model })` accepts, after validation, in a form that crosses to the worker: a file, at a URL perhaps
+ * the first of several, or all files of a model in their order.
+ */
+export type ModelSource = FileSource | { kind: 'files'; files: readonly FileSource[]; id: string };
 
 export type LoadPhase = 'download' | 'verify' | 'read' | 'pack' | 'ready';
 
@@ -68,8 +74,8 @@ export interface FileStart {
 /** Implemented by `storage/weights.ts`. */
 export interface ModelStore {
   /** To look at a file without keeping it. The reader must read, or nothing is released. */
-  openStart(source: ModelSource, signal?: AbortSignal): Promise<FileStart>;
-  open(source: ModelSource, options: OpenOptions): Promise<ModelFile>;
+  openStart(source: FileSource, signal?: AbortSignal): Promise<FileStart>;
+  open(source: FileSource, options: OpenOptions): Promise<ModelFile>;
   list(): Promise<StoredModel[]>;
   /** False when there was none. Throws `model_unavailable` (retryable) while a tab uses it. */
   delete(id: string): Promise<boolean>;

@@ -13,7 +13,7 @@ import { lock, tryLock } from './locks.ts';
 import type { Release } from './locks.ts';
 import { availableMedia } from './medium.ts';
 import type { ChunkFile, Medium } from './medium.ts';
-import type { ModelFile, ModelSource, ModelStore, OpenOptions, StoredModel } from './model-file.ts';
+import type { FileSource, ModelFile, ModelStore, OpenOptions, StoredModel } from './model-file.ts';
 import { joinStored } from './parts.ts';
 import { createMeter } from './progress.ts';
 import { isComplete, storedBytes } from './record.ts';
@@ -23,7 +23,7 @@ import { checkRoom } from './room.ts';
 import { digest } from './sha256.ts';
 import { UrlFile } from './url-file.ts';
 
-type UrlSource = Extract<ModelSource, { kind: 'url' }>;
+type UrlSource = Extract<FileSource, { kind: 'url' }>;
 
 /** How often a tab looks how far another tab's download is. */
 const FOLLOW_MS = 250;
