@@ -19,9 +19,12 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const usesDom = 'export const title = document.title;\n';
 const usesWorker = 'export type Handle = FileSystemSyncAccessHandle;\n';
 
-it.each(['engine', 'model', 'backend', 'storage'])('the DOM does not compile in src/%s', (room) => {
-  expect(errorsOf('worker', `src/${room}/a.ts`, usesDom)).toContain("Cannot find name 'document'");
-});
+it.each(['engine', 'speculation', 'model', 'backend', 'storage'])(
+  'the DOM does not compile in src/%s',
+  (room) => {
+    expect(errorsOf('worker', `src/${room}/a.ts`, usesDom)).toContain("Cannot find name 'document'");
+  },
+);
 
 it('the DOM does not compile in rpc/serve.ts and in worker entries', () => {
   expect(errorsOf('worker', 'src/rpc/serve.ts', usesDom)).toContain("Cannot find name 'document'");
