@@ -7,7 +7,7 @@ import type { MemoryPlan } from './memory.ts';
 const GIB = 2 ** 30;
 
 /** A model of a shape like SmolLM2's, with one matrix of about `weightBytes`. */
-const plan = (weightBytes: number): ModelPlan => ({
+const plan = (weightBytes: number, contextLength = 131_072): ModelPlan => ({
   shape: {
     architecture: 'llama',
     layerCount: 30,
@@ -17,7 +17,7 @@ const plan = (weightBytes: number): ModelPlan => ({
     headSize: 64,
     ffnSize: 1536,
     vocabSize: 49152,
-    contextLength: 131_072,
+    contextLength,
     normEpsilon: 1e-5,
     ropes: [{ base: 1e5, size: 64, pairs: 'neighbours', scaling: { kind: 'none' } }],
     layers: Array.from({ length: 30 }, () => ({ window: 0, rope: 0 })),
@@ -45,8 +45,10 @@ function planOn(
   deviceBytes: number | undefined,
   weightBytes: number,
   changed: Partial<LoadOptions> = {},
+  draft?: ModelPlan,
 ): MemoryPlan {
-  return planLoad(plan(weightBytes), { ...options, ...changed }, { deviceBytes, cores: 4 });
+  const device = { deviceBytes, cores: 4 };
+  return planLoad(plan(weightBytes), { ...options, ...changed }, { draft, device });
 }
 
 test('keys and values count with the context in pages of 64, and weigh more as f32', () => {
@@ -114,4 +116,47 @@ test('every thread has scratch of its own', () => {
     planOn(undefined, 1e6, { threads }).needed.scratchBytes;
   expect(scratch(2)).toBeGreaterThan(scratch(1));
   expect(scratch('auto')).toBe(scratch(4));
+});
+
+test('a draft needs room beside the model, and the error has the numbers of both', () => {
+  expect(planOn(GIB, 6e8, {}, plan(5e7)).fits).toBe(true);
+  expect(planOn(GIB, 6e8).fits).toBe(true);
+  const refused = planOn(GIB, 6e8, {}, plan(5e8));
+  const modelBytes = refused.needed.totalBytes;
+  const draftBytes = refused.draft!.needed.totalBytes;
+  expect(() => requireMemory(refused)).toThrow(
+    expect.objectContaining({
+      code: 'out_of_memory',
+      message: expect.stringMatching(/The model and its draft need 1\.\d\d GB .* Leave the draft out\./),
+      details: expect.objectContaining({
+        neededBytes: modelBytes + draftBytes,
+        modelBytes,
+        draftBytes,
+        availableBytes: GIB,
+      }),
+    }),
+  );
+});
+
+test('each of the two is addressed by itself', () => {
+  expect(planOn(undefined, 3e9, {}, plan(3e9)).fits).toBe(true);
+  expect(planOn(2 ** 33, 1e9, {}, plan(5e9)).fits).toBe(false);
+});
+
+test('a model that does not fit by itself is the error, not its draft', () => {
+  const refused = planOn(GIB, 2e9, {}, plan(1e6));
+  expect(refused.draft).toBe(null);
+  expect(() => requireMemory(refused)).toThrow(/^The model needs/);
+});
+
+test('the context of a draft is that of the model, or what it was trained for; fit leaves room for both', () => {
+  const contexts = (draft: ModelPlan): unknown[] => {
+    const { contextLength, draft: planned } = planOn(undefined, 1e8, { contextLength: 8192 }, draft);
+    return [contextLength, planned?.contextLength];
+  };
+  expect(contexts(plan(1e7))).toEqual([8192, 8192]);
+  expect(contexts(plan(1e7, 2048))).toEqual([8192, 2048]);
+  const fitted = planOn(GIB, 5e8, { contextLength: 'fit' }, plan(1e8));
+  expect(fitted.fits).toBe(true);
+  expect(fitted.contextLength).toBeLessThan(planOn(GIB, 5e8, { contextLength: 'fit' }).contextLength / 2);
 });

@@ -1,7 +1,8 @@
 /**
- * Whether a model can fit, before anything is allocated: weights, keys and values of one full context, and the
- * scratch of a step, against what WebAssembly can address and what the device says it has. The context is as long as
- * was asked for, or it is an error; only 'fit' asks for whatever there is room for.
+ * Whether a model, and one that drafts for it, can fit, before anything is allocated: weights, keys and values of one
+ * full context, and the scratch of a step, against what WebAssembly can address (each model by itself) and what the
+ * device says it has (both together). The context is as long as was asked for, or it is an error; only 'fit' asks for
+ * whatever there is room for.
  */
 import type { ModelPlan, SessionInfo } from '../backend/session.ts';
 import { ADDRESSABLE_BYTES, planMemory } from '../backend/wasm/memory-plan.ts';
@@ -26,49 +27,100 @@ export interface MemoryPlan {
   contextLength: number;
   /** For that context. */
   needed: SessionInfo['memory'];
+  /** What the draft model needs, and for which context: as long as the model's, or what it was trained for. */
+  draft: { contextLength: number; needed: SessionInfo['memory'] } | null;
   availableBytes: number;
   fits: boolean;
   /** The longest that fits, in tokens, at most what the model was trained for; 0: not even the weights do. */
   longestContext: number;
 }
 
+export interface PlanOptions {
+  /** The model that drafts. */
+  draft?: ModelPlan | undefined;
+  device?: DeviceMemory;
+}
+
 export function planLoad(
   plan: ModelPlan,
   options: LoadOptions,
-  device: DeviceMemory = thisDevice(),
+  { draft, device = thisDevice() }: PlanOptions = {},
+): MemoryPlan {
+  const alone = planAll(plan, undefined, options, device);
+  // Where there is no room for the model itself, that is the error.
+  return draft && alone.fits ? planAll(plan, draft, options, device) : alone;
+}
+
+function planAll(
+  plan: ModelPlan,
+  draft: ModelPlan | undefined,
+  options: LoadOptions,
+  device: DeviceMemory,
 ): MemoryPlan {
   const asked = options.contextLength;
   const trained = plan.shape.contextLength;
-  const availableBytes = Math.min(ADDRESSABLE_BYTES, device.deviceBytes ?? ADDRESSABLE_BYTES);
-  const needs = (contextLength: number): SessionInfo['memory'] =>
-    planMemory(plan, { kv: options.kv, contextLength, threads: threadsOf(options, device) });
-  const longestContext = longestBelow(trained, (length) => needs(length).totalBytes <= availableBytes);
+  const threads = threadsOf(options, device);
+  const addressable = draft ? 2 * ADDRESSABLE_BYTES : ADDRESSABLE_BYTES;
+  const availableBytes = Math.min(addressable, device.deviceBytes ?? addressable);
+  const needs = (contextLength: number): Pick<MemoryPlan, 'needed' | 'draft'> => {
+    const { kv } = options;
+    const needed = planMemory(plan, { kv, contextLength, threads });
+    if (!draft) return { needed, draft: null };
+    const draftLength = Math.min(contextLength, draft.shape.contextLength);
+    const draftNeeds = planMemory(draft, { kv, contextLength: draftLength, threads });
+    return { needed, draft: { contextLength: draftLength, needed: draftNeeds } };
+  };
+  const fitsIn = (contextLength: number): boolean => {
+    const both = needs(contextLength);
+    const bytes = [both.needed.totalBytes, both.draft?.needed.totalBytes ?? 0];
+    return bytes.every((each) => each <= ADDRESSABLE_BYTES) && bytes[0]! + bytes[1]! <= availableBytes;
+  };
+  const longestContext = longestBelow(trained, fitsIn);
   const contextLength =
     asked === 'fit' ? longestContext || STEP : Math.min(asked || DEFAULT_CONTEXT, trained);
-  const needed = needs(contextLength);
-  return { contextLength, needed, availableBytes, fits: needed.totalBytes <= availableBytes, longestContext };
+  return {
+    contextLength,
+    ...needs(contextLength),
+    availableBytes,
+    fits: fitsIn(contextLength),
+    longestContext,
+  };
 }
 
-/** Throws `out_of_memory` with both numbers when the plan does not fit. */
+/** Throws `out_of_memory` with all numbers when the plan does not fit. */
 export function requireMemory({
   contextLength,
   needed,
+  draft,
   availableBytes,
   fits,
   longestContext,
 }: MemoryPlan): void {
   if (fits) return;
-  const neededBytes = needed.totalBytes;
+  const draftBytes = draft?.needed.totalBytes;
+  const neededBytes = needed.totalBytes + (draftBytes ?? 0);
+  const who = draft ? 'The model and its draft need' : 'The model needs';
+  const parts =
+    draftBytes === undefined
+      ? `weights ${gigabytes(needed.weightBytes)}, keys and values ${gigabytes(needed.kvBytes)}`
+      : `the model ${gigabytes(needed.totalBytes)}, the draft ${gigabytes(draftBytes)}`;
   const advice =
     longestContext > 0
       ? `A contextLength of ${longestContext} fits ('fit' takes what does), or choose a smaller model.`
       : 'Choose a smaller model, or one with fewer bits per weight.';
   throw new SelvedgeError(
     'out_of_memory',
-    `The model needs ${gigabytes(neededBytes)} of memory with a context of ${contextLength} ` +
-      `(weights ${gigabytes(needed.weightBytes)}, keys and values ${gigabytes(needed.kvBytes)}); ` +
-      `${gigabytes(availableBytes)} can be had. ${advice}`,
-    { details: { neededBytes, availableBytes, contextLength, longestContext } },
+    `${who} ${gigabytes(neededBytes)} of memory with a context of ${contextLength} (${parts}); ` +
+      `${gigabytes(availableBytes)} can be had. ${draft ? 'Leave the draft out. ' : ''}${advice}`,
+    {
+      details: {
+        neededBytes,
+        ...(draftBytes === undefined ? {} : { modelBytes: needed.totalBytes, draftBytes }),
+        availableBytes,
+        contextLength,
+        longestContext,
+      },
+    },
   );
 }
 

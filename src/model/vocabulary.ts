@@ -54,6 +54,23 @@ const MARK_TEXTS: readonly string[] = ['prefix', 'suffix', 'middle'].flatMap((pa
 
 const KNOWN_TEXTS: ReadonlySet<string> = new Set([...END_TEXTS, ...FILL_TEXTS.flatMap(([, texts]) => texts)]);
 
+/** How a token's text is to be read; undefined is a file that says nothing of its types. */
+export function kindOfToken(type: number | undefined): 'spelt' | 'byte' | 'literal' | 'unused' {
+  switch (type) {
+    case CONTROL:
+    case UNKNOWN:
+    case USER_DEFINED:
+      return 'literal';
+    case BYTE:
+      return 'byte';
+    case UNUSED:
+    case UNDEFINED:
+      return 'unused';
+    default:
+      return 'spelt';
+  }
+}
+
 export interface Vocabulary {
   size: number;
   /** Token by text; of equal texts the last. */
@@ -116,11 +133,16 @@ export function readVocabulary(metadata: Metadata, writing: Writing): Vocabulary
     text,
     isControl,
     bytes: (id) => {
-      if (isControl(id) || types[id] === USER_DEFINED) return encoder.encode(text(id));
-      if (types[id] === BYTE) return Uint8Array.of(writing.byteOfName(text(id)));
-      return types[id] === UNUSED || types[id] === UNDEFINED
-        ? new Uint8Array()
-        : writing.bytesOfText(text(id));
+      switch (kindOfToken(types[id])) {
+        case 'literal':
+          return encoder.encode(text(id));
+        case 'byte':
+          return Uint8Array.of(writing.byteOfName(text(id)));
+        case 'unused':
+          return new Uint8Array();
+        case 'spelt':
+          return writing.bytesOfText(text(id));
+      }
     },
   };
 }
@@ -188,7 +210,7 @@ function findSpecials(
   const specials: SpecialToken[] = [];
   types.forEach((type, id) => {
     const text = texts[id]!;
-    if (text === '' || ![CONTROL, UNKNOWN, USER_DEFINED].includes(type)) return;
+    if (text === '' || kindOfToken(type) !== 'literal') return;
     specials.push({ id, text, always: type === USER_DEFINED, strips: strips(id) });
   });
   return specials;
