@@ -360,7 +360,7 @@ test('progress arrives, and a load can be aborted', async () => {
     loadModel: (_request, { signal, onProgress }) =>
       new Promise((_, reject) => {
         signal?.addEventListener('abort', () => reject(signal.reason));
-        onProgress?.({ phase: 'read', loadedBytes: 1, totalBytes: 2, bytesPerSecond: 0 });
+        onProgress?.({ model: 'a', phase: 'read', loadedBytes: 1, totalBytes: 2, bytesPerSecond: 0 });
       }),
   });
   const controller = new AbortController();

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { readClientOptions } from './options.ts';
+import { modelPresets } from './presets.ts';
 
 const url = 'https://models.test/some/SmolLM2%20135M.Q4_1.gguf?download=true';
 
 test('a URL is enough, and its file gives the id', () => {
   expect(readClientOptions({ model: url })).toEqual({
     load: {
+      draft: null,
       content: { prefixBytes: 2 ** 28, tenant: '', passphrase: null },
       source: { kind: 'url', url, id: 'SmolLM2 135M.Q4_1' },
       options: { threads: 'auto', simd: 'auto', kv: 'q8', contextLength: 0 },
@@ -27,6 +29,19 @@ test('an address may state id, hash and headers', () => {
     sha256: sha256.toLowerCase(),
     headers: { authorization: 'Bearer x' },
   });
+});
+
+test('a draft is given as a model is', () => {
+  const draftOf = (draft: unknown): unknown => readClientOptions({ model: url, draft }).load.draft;
+  expect([draftOf(undefined), draftOf(null)]).toEqual([null, null]);
+  expect(draftOf('https://a.test/small.gguf')).toEqual({
+    kind: 'url',
+    url: 'https://a.test/small.gguf',
+    id: 'small',
+  });
+  const file = new File(['x'], 'small.gguf');
+  expect(draftOf(file)).toEqual({ kind: 'blob', blob: file, id: 'small' });
+  expect(draftOf(modelPresets[0]!.id)).toMatchObject({ url: modelPresets[0]!.url });
 });
 
 test('the parts of a model have one name', () => {
@@ -99,6 +114,12 @@ test.each([
   [{ model: { url, id: '' } }, 'model.id'],
   [{ model: { url, headers: { a: 1 } } }, 'model.headers.a'],
   [{ model: { url, hash: 'x' } }, 'model.hash'],
+  [{ model: url, draft: 5 }, 'draft'],
+  [{ model: url, draft: 'no-such-name' }, 'draft'],
+  [{ model: url, draft: { url: 5 } }, 'draft.url'],
+  [{ model: url, draft: { url, sha256: 'short' } }, 'draft.sha256'],
+  [{ model: url, draft: { url, headers: { a: 1 } } }, 'draft.headers.a'],
+  [{ model: url, draft: { url, hash: 'x' } }, 'draft.hash'],
   [{ model: url, device: 'gpu' }, 'device'],
   [{ model: url, threads: 0 }, 'threads'],
   [{ model: url, threads: 'many' }, 'threads'],

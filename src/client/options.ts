@@ -15,6 +15,8 @@ import { readUrl, refuseUnknownOptions } from './option-checks.ts';
 export interface ClientOptions {
   /** A GGUF: its URL, a file the user chose, or the short name of a preset (`modelPresets`). */
   model: ModelOption;
+  /** A smaller model with the same tokenizer, run beside it: it guesses what `model` will say, which makes answers quicker where it guesses well and never changes them. Takes what `model` takes. */
+  draft?: ModelOption | undefined;
   /** Default 'auto': the CPU, until there is more to choose from. */
   device?: 'auto' | 'webgpu' | 'cpu' | undefined;
   /** Default 'auto': measured when the model is loaded. More than one needs a cross-origin isolated page. At most so many: where others take the cores, one is used while it is faster. */
@@ -52,6 +54,7 @@ const PREFIX_BYTES = 256 * 2 ** 20;
 
 const KNOWN = new Set([
   'model',
+  'draft',
   'device',
   'threads',
   'contextLength',
@@ -82,7 +85,8 @@ export function readClientOptions(options: unknown): ReadOptions {
   }
   return {
     load: {
-      source: readModel(options['model']),
+      source: readModel(options['model'], 'model'),
+      draft: isAbsent(options['draft']) ? null : readModel(options['draft'], 'draft'),
       options: {
         threads: options['threads'] === 'auto' ? 'auto' : readThreads(options),
         simd: readChoice(options, 'simd', ['auto', 'plain'], 'auto'),

@@ -46,6 +46,27 @@ test('a file of the user is loaded and answers', async () => {
   expect(text).toBe(full.choices[0]?.message.content);
 });
 
+test('a model and its draft are loaded into one worker, and a draft of other tokens is refused', async () => {
+  const fileOf = (bytes: Uint8Array, name: string): File => new File([bytes.slice()], `${name}.gguf`);
+  const draft = fileOf(tinyGguf({ type: 'Q4_1', layers: 1, seed: 2 }), 'small');
+  const client = await open({ draft, threads: 2 });
+  const info = await client.info();
+  expect(info.draft).toMatchObject({ id: 'small', quantisation: 'Q4_1', contextLength: 256, threads: 2 });
+  expect(info.draft?.memory.totalBytes).toBeGreaterThan(0);
+  const alone = await open({ threads: 2 });
+  const params = { messages, seed: 3, max_tokens: 40 };
+  const [{ choices: drafted }, { choices: plain }] = await Promise.all([
+    client.chat.completions.create(params),
+    alone.chat.completions.create(params),
+  ]);
+  expect(drafted).toEqual(plain);
+  const other = fileOf(tinyGguf({ vocab: 330 }), 'other');
+  await expect(open({ draft: other })).rejects.toMatchObject({
+    code: 'invalid_request',
+    details: { param: 'draft', token: 317, target: '<|endoftext|>' },
+  });
+});
+
 test('an answer is the same with one thread as with two, and with seeded noise', async () => {
   const answers: (string | undefined)[] = [];
   for (const threads of [1, 2]) {
@@ -92,6 +113,7 @@ test('a worker that is killed rejects what is pending', async () => {
     {
       // A source that never comes: the request stays under way until the worker is gone.
       source: { kind: 'url', url: new URL('/never', location.href).href.replace(/:\d+/, ':1'), id: 'never' },
+      draft: null,
       options: { threads: 1, simd: 'auto', kv: 'q8', contextLength: 0 },
       content: { prefixBytes: 0, tenant: '', passphrase: null },
     },

@@ -16,6 +16,7 @@ import type { Engine } from './engine.ts';
 const LOAD = {
   source: { kind: 'url' as const, url: 'https://models.test/m.gguf', id: 'm' },
   options: { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0 },
+  draft: null,
   content: CONTENT,
 };
 

@@ -5,9 +5,11 @@
 import { SelvedgeError, assert } from '../errors.ts';
 import type {
   ContentSettings,
+  DraftInfo,
   EngineInfo,
   GenerateRequest,
   GenerationMessage,
+  LoadProgress,
   LoadRequest,
   ModelInspection,
   ModelRequest,
@@ -15,7 +17,7 @@ import type {
   Prompt,
   StoredPrefix,
 } from '../rpc/protocol.ts';
-import type { ModelStore, OpenOptions } from '../storage/model-file.ts';
+import type { ModelStore } from '../storage/model-file.ts';
 import type { PrefixStore } from '../storage/prefix-store.ts';
 import { createBreath } from './breath.ts';
 import type { Breath } from './breath.ts';
@@ -25,7 +27,7 @@ import { createEventLog } from './events.ts';
 import type { EventLog } from './events.ts';
 import { runGeneration } from './generation.ts';
 import { createIdleQueue } from './idle-queue.ts';
-import type { LoadedModel } from './loaded-model.ts';
+import type { DraftModel, LoadCall, LoadedModel } from './loaded-model.ts';
 import { pinPrefix } from './pin.ts';
 import { createPrefixes, openShelf, withoutPrefixes } from './prefixes.ts';
 import type { PrefixParts, Prefixes } from './prefixes.ts';
@@ -35,7 +37,7 @@ import { createScheduler } from './scheduler.ts';
 
 /** What the engine is made of; tests put fakes in their place. */
 export interface EngineParts {
-  loadModel(request: LoadRequest, options: OpenOptions): Promise<LoadedModel>;
+  loadModel(request: LoadRequest, call: LoadCall): Promise<LoadedModel>;
   inspectModel(request: ModelRequest): Promise<ModelInspection>;
   store: ModelStore;
   /** Undefined where nothing can be kept. */
@@ -52,7 +54,7 @@ export interface EngineParts {
 
 export interface Engine {
   readonly events: EventLog;
-  load(request: LoadRequest, options: OpenOptions): Promise<EngineInfo>;
+  load(request: LoadRequest, call: LoadCall): Promise<EngineInfo>;
   /** Posts `accepted`, `chunk`s and `end`; rejects with whatever else ends it. */
   generate(
     request: GenerateRequest,
@@ -87,8 +89,9 @@ export function createEngine(parts: EngineParts): Engine {
     return loaded;
   }
 
-  function infoOf({ info, session }: LoadedModel): EngineInfo {
-    return { ...session.info(), isIsolated: globalThis.crossOriginIsolated === true, model: info };
+  function infoOf({ info, session, draft }: LoadedModel): EngineInfo {
+    const isIsolated = globalThis.crossOriginIsolated === true;
+    return { ...session.info(), isIsolated, model: info, draft: draft ? draftInfoOf(draft) : null };
   }
 
   /** Waits for its turn, generates, and tells the log how it ended. */
@@ -144,13 +147,13 @@ export function createEngine(parts: EngineParts): Engine {
   return {
     events,
     store,
-    async load(request, options) {
+    async load(request, call) {
       assert(!loaded, 'an engine loads one model');
       const { content: settings, source } = request;
       const opening = openShelf(parts.openPrefixes, { settings, model: source.id, now });
       // If loading fails, that is the error.
       opening.catch(() => undefined);
-      const model = await loadWithEvents(parts, events, request, options);
+      const model = await loadWithEvents(parts, events, request, call);
       const queue = createIdleQueue(scheduler, parts.quiet);
       const prefixes = await openPrefixes(opening, settings, { model, queue, events });
       loaded = { model, conversations: createConversations(model.session), prefixes };
@@ -176,33 +179,42 @@ async function openPrefixes(
     return shelf ? createPrefixes({ ...parts, shelf }) : withoutPrefixes(settings);
   } catch (error) {
     parts.model.session.dispose();
+    parts.model.draft?.session.dispose();
     throw error;
   }
 }
 
-/** Loads the model and logs each phase and the outcome. */
+function draftInfoOf({ info, session }: DraftModel): DraftInfo {
+  const { threads, contextLength, memory } = session.info();
+  return { ...info, threads, contextLength, memory };
+}
+
+/** Loads the model, with its draft, and logs each phase and the outcome. */
 async function loadWithEvents(
   parts: EngineParts,
   events: EventLog,
   request: LoadRequest,
-  options: OpenOptions,
+  call: LoadCall,
 ): Promise<LoadedModel> {
   const { now } = parts;
   const model = request.source.id;
   const start = now();
-  let phase: string | undefined;
-  events.emit({ type: 'load-start', model });
+  let last: LoadProgress | undefined;
+  events.emit({ type: 'load-start', model, draft: request.draft?.id ?? null });
   try {
     const loaded = await parts.loadModel(request, {
-      ...options,
+      ...call,
       onProgress(progress) {
-        if (progress.phase !== phase) events.emit({ type: 'load-phase', model, phase: progress.phase });
-        phase = progress.phase;
-        options.onProgress?.(progress);
+        const { phase, model: about } = progress;
+        const isNew = phase !== last?.phase || about !== last.model;
+        if (isNew) events.emit({ type: 'load-phase', model: about, phase });
+        last = progress;
+        call.onProgress?.(progress);
       },
     });
     const { origin } = loaded.info;
-    const memoryBytes = loaded.session.info().memory.totalBytes;
+    const sessions = [loaded.session, ...(loaded.draft ? [loaded.draft.session] : [])];
+    const memoryBytes = sessions.reduce((sum, session) => sum + session.info().memory.totalBytes, 0);
     events.emit({ type: 'load-end', model, origin, ms: now() - start, memoryBytes });
     return loaded;
   } catch (error) {

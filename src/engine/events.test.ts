@@ -3,7 +3,7 @@ import type { EngineEvent } from '../rpc/protocol.ts';
 import { createEventLog } from './events.ts';
 import type { EventBody } from './events.ts';
 
-const start = (model: string): EventBody => ({ type: 'load-start', model });
+const start = (model: string): EventBody => ({ type: 'load-start', model, draft: null });
 const models = (events: readonly EngineEvent[]): string[] =>
   events.map((event) => (event.type === 'load-start' ? event.model : event.type));
 
@@ -13,8 +13,8 @@ test('events are stamped and stay in the ring', () => {
   log.emit(start('a'));
   log.emit(start('b'));
   expect(log.recent()).toEqual([
-    { at: 10, type: 'load-start', model: 'a' },
-    { at: 11, type: 'load-start', model: 'b' },
+    { at: 10, type: 'load-start', model: 'a', draft: null },
+    { at: 11, type: 'load-start', model: 'b', draft: null },
   ]);
 });
 

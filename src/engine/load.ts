@@ -1,38 +1,31 @@
 /**
- * From a source to a model that is ready: the bytes stream once, from the store through the header's reader into
- * the backend, which packs them as they come. Whatever can be refused is refused when the header is read, before
- * weights are fetched or memory is taken. On any error nothing stays allocated.
+ * From a source to a model that is ready, with the model that drafts for it where one is asked for. Whatever can be
+ * refused is refused when the headers are read, the draft's first, before weights are fetched or memory is taken. On any
+ * error nothing stays allocated.
  */
 import type { ModelPlan, Session, SessionOptions, WeightSink } from '../backend/session.ts';
 import { createWasmSink, measureReadSpeed } from '../backend/wasm/index.ts';
 import { planModel } from '../model/architectures.ts';
 import { createChatTemplate } from '../model/chat-template.ts';
 import type { ChatTemplate, TemplateMessage } from '../model/chat-template.ts';
-import { GgufHeaderReader } from '../model/gguf.ts';
 import type { GgufHeader } from '../model/gguf.ts';
+import { requireSameTokens } from '../model/same-tokens.ts';
 import { TextStream } from '../model/text-stream.ts';
 import { createTokenizer } from '../model/tokenizer.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
-import { SelvedgeError, assert } from '../errors.ts';
-import type {
-  ChatMessage,
-  LoadOptions,
-  LoadRequest,
-  ModelInfo,
-  ModelInspection,
-  ModelRequest,
-} from '../rpc/protocol.ts';
-import type { ModelFile, ModelStore, OpenOptions } from '../storage/model-file.ts';
+import { assert } from '../errors.ts';
+import type { ChatMessage, LoadRequest, ModelFacts, ModelInspection, ModelRequest } from '../rpc/protocol.ts';
+import type { ModelFile, ModelSource, ModelStore, OpenOptions } from '../storage/model-file.ts';
 import { openPrefixStore } from '../storage/idb-prefixes.ts';
 import type { PrefixStore } from '../storage/prefix-store.ts';
 import { createModelStore } from '../storage/weights.ts';
 import { inspectModel } from './inspect.ts';
 import type { MeasureReading } from './inspect.ts';
-import type { LoadedModel } from './loaded-model.ts';
-import { openParts } from './model-parts.ts';
-import type { ModelParts } from './model-parts.ts';
+import type { DraftModel, LoadCall, LoadedModel } from './loaded-model.ts';
 import { parameterCountOf, quantisationOf } from './model-facts.ts';
 import { planLoad, requireMemory } from './memory.ts';
+import type { MemoryPlan } from './memory.ts';
+import { readModelHeader, streamWeights, withModelFile } from './weight-stream.ts';
 
 export type CreateSink = (plan: ModelPlan, options: SessionOptions) => Promise<WeightSink>;
 
@@ -40,7 +33,7 @@ export interface ModelLoader {
   store: ModelStore;
   inspectModel(request: ModelRequest): Promise<ModelInspection>;
   openPrefixes(): Promise<PrefixStore | undefined>;
-  loadModel(request: LoadRequest, options: OpenOptions): Promise<LoadedModel>;
+  loadModel(request: LoadRequest, call: LoadCall): Promise<LoadedModel>;
 }
 
 export function createModelLoader(
@@ -52,36 +45,69 @@ export function createModelLoader(
     store,
     inspectModel: (request) => inspectModel(store, request, measureReading),
     openPrefixes: openPrefixStore,
-    async loadModel({ source, options }, open) {
-      const file = await openParts(store, source, open);
-      try {
-        const streamed = await stream(file, options, createSink, open);
-        const { byteLength } = file;
-        open.onProgress?.({
-          phase: 'ready',
-          loadedBytes: byteLength,
-          totalBytes: byteLength,
-          bytesPerSecond: 0,
-        });
-        return describe(file, streamed);
-      } catch (error) {
-        // Whether or not that succeeds, what went wrong first is what counts.
-        if (isNoUse(error, file)) await file.discard().catch(() => undefined);
-        throw error;
-      } finally {
-        await file.close();
+    async loadModel(request, call) {
+      const loading: Loading = { ...request, store, createSink, call };
+      const head = request.draft ? await readDraftHead(loading, request.draft) : undefined;
+      const { model, header, memory } = await loadTarget(loading, head);
+      let { byteLength } = model.info;
+      if (request.draft) {
+        try {
+          model.draft = await loadDraft(loading, request.draft, { header, memory, byteLength });
+          byteLength += model.draft.info.byteLength;
+        } catch (error) {
+          model.session.dispose();
+          throw error;
+        }
       }
+      const { id } = request.source;
+      const done = { loadedBytes: byteLength, totalBytes: byteLength, bytesPerSecond: 0 };
+      call.onProgress?.({ model: id, phase: 'ready', ...done });
+      return model;
     },
   };
 }
 
-/**
- * Whether the stored bytes can never be loaded. A model of an unknown kind is another matter once all of it is
- * stored: a later version may run it.
- */
-function isNoUse(error: unknown, { origin }: ModelFile): boolean {
-  if (!(error instanceof SelvedgeError)) return false;
-  return error.code === 'invalid_model' || (error.code === 'unsupported_model' && origin === 'network');
+interface Loading extends LoadRequest {
+  store: ModelStore;
+  createSink: CreateSink;
+  call: LoadCall;
+}
+
+/** What can be told of a draft from its header. */
+interface DraftHead {
+  header: GgufHeader;
+  plan: ModelPlan;
+  byteLength: number;
+}
+
+function readDraftHead({ store, call: { signal } }: Loading, source: ModelSource): Promise<DraftHead> {
+  const open = signal ? { signal } : {};
+  return withModelFile(store, source, open, async (file) => {
+    const header = await readModelHeader(file, open);
+    return { header, plan: planModel(header), byteLength: file.byteLength };
+  });
+}
+
+/** Progress is that of all files together: those of `others` have so many bytes, `before` of them loaded. */
+function opening(
+  { signal, onProgress }: LoadCall,
+  model: string,
+  others: { before: number; bytes: number },
+): OpenOptions {
+  return {
+    ...(signal ? { signal } : {}),
+    ...(onProgress
+      ? {
+          onProgress: ({ loadedBytes, totalBytes, ...progress }) =>
+            onProgress({
+              ...progress,
+              model,
+              loadedBytes: others.before + loadedBytes,
+              totalBytes: others.bytes + totalBytes,
+            }),
+        }
+      : {}),
+  };
 }
 
 /** What the header gives. */
@@ -90,60 +116,63 @@ interface Opened {
   plan: ModelPlan;
   tokenizer: Tokenizer;
   template: ChatTemplate;
+  memory: MemoryPlan;
   sink: WeightSink;
 }
 
-interface Streamed extends Opened {
-  session: Session;
+function loadTarget(
+  loading: Loading,
+  draft: DraftHead | undefined,
+): Promise<Pick<Opened, 'header' | 'memory'> & { model: LoadedModel }> {
+  const { source, store, call } = loading;
+  const open = opening(call, source.id, { before: 0, bytes: draft?.byteLength ?? 0 });
+  return withModelFile(store, source, open, async (file) => {
+    const opened = await streamWeights(file, open, (header) => openHeader(header, loading, draft));
+    return { ...opened, model: describe(file, opened) };
+  });
 }
 
-async function stream(
-  file: ModelParts,
-  options: LoadOptions,
-  createSink: CreateSink,
-  { signal, onProgress }: OpenOptions,
-): Promise<Streamed> {
-  const reader = new GgufHeaderReader(file.byteLength);
-  let opened: Opened | undefined;
-  try {
-    for await (const { offset, bytes } of file.read()) {
-      signal?.throwIfAborted();
-      if (!opened) {
-        const header = reader.push(bytes);
-        if (!header) continue;
-        opened = await openHeader(await file.wholeHeader(header), options, createSink);
-      }
-      const skipped = Math.max(0, opened.header.dataOffset - offset);
-      if (skipped < bytes.length) opened.sink.write(offset + skipped, bytes.subarray(skipped));
-    }
-    if (!opened) return reader.end();
-    const { byteLength } = file;
-    onProgress?.({ phase: 'pack', loadedBytes: byteLength, totalBytes: byteLength, bytesPerSecond: 0 });
-    const session = await opened.sink.finish();
-    if (signal?.aborted) session.dispose();
-    signal?.throwIfAborted();
-    return { ...opened, session };
-  } catch (error) {
-    opened?.sink.abort();
-    throw error;
-  }
-}
-
-async function openHeader(header: GgufHeader, options: LoadOptions, createSink: CreateSink): Promise<Opened> {
+async function openHeader(
+  header: GgufHeader,
+  { source, draft: draftSource, options, createSink }: Loading,
+  draft: DraftHead | undefined,
+): Promise<Opened> {
   const plan = planModel(header);
   const tokenizer = createTokenizer(header);
   const template = createChatTemplate(header, tokenizer);
-  const memory = planLoad(plan, options);
+  if (draft && draftSource) {
+    requireSameTokens(header, draft.header, { target: source.id, draft: draftSource.id });
+  }
+  const memory = planLoad(plan, options, { draft: draft?.plan });
   requireMemory(memory);
   const sink = await createSink(plan, { ...options, contextLength: memory.contextLength });
-  return { header, plan, tokenizer, template, sink };
+  return { header, plan, tokenizer, template, memory, sink };
 }
 
-function describe(file: ModelFile, streamed: Streamed): LoadedModel {
+function loadDraft(
+  { source: target, options, store, createSink, call }: Loading,
+  source: ModelSource,
+  { header: targetHeader, memory, byteLength }: Pick<Opened, 'header' | 'memory'> & { byteLength: number },
+): Promise<DraftModel> {
+  const open = opening(call, source.id, { before: byteLength, bytes: byteLength });
+  return withModelFile(store, source, open, async (file) => {
+    const { session, ...opened } = await streamWeights(file, open, async (header) => {
+      const plan = planModel(header);
+      // The file may have changed since its header was read.
+      const vocabSize = requireSameTokens(targetHeader, header, { target: target.id, draft: source.id });
+      assert(memory.draft, 'memory is planned for the draft');
+      const { contextLength } = memory.draft;
+      return { header, plan, vocabSize, sink: await createSink(plan, { ...options, contextLength }) };
+    });
+    return { info: factsOf(file, opened), session, vocabSize: opened.vocabSize };
+  });
+}
+
+function describe(file: ModelFile, streamed: Opened & { session: Session }): LoadedModel {
   const { plan, tokenizer, template, session } = streamed;
   const { bosId, addBos } = tokenizer;
   return {
-    info: infoOf(file, streamed),
+    info: { ...factsOf(file, streamed), chatTemplate: template.name },
     session,
     kvIdentity: JSON.stringify([file.identity(), plan.shape]),
     endTokens: tokenizer.endTokens,
@@ -171,7 +200,7 @@ function toTemplateMessage({ role, content, name, toolCallId, reasoning }: ChatM
   };
 }
 
-function infoOf(file: ModelFile, { header, plan, template }: Opened): ModelInfo {
+function factsOf(file: ModelFile, { header, plan }: Pick<Opened, 'header' | 'plan'>): ModelFacts {
   const { shape } = plan;
   const quantisation = quantisationOf(header.tensors);
   assert(quantisation !== null, 'a model has matrices');
@@ -186,6 +215,5 @@ function infoOf(file: ModelFile, { header, plan, template }: Opened): ModelInfo 
     origin: file.origin,
     isKept: file.kept,
     identity: file.identity(),
-    chatTemplate: template.name,
   };
 }

@@ -4,13 +4,19 @@
  */
 import type { Session } from '../backend/session.ts';
 import type { ReasoningTags } from '../model/reasoning-tags.ts';
-import type { ChatMessage, ModelInfo } from '../rpc/protocol.ts';
+import type { ChatMessage, LoadProgress, ModelFacts, ModelInfo } from '../rpc/protocol.ts';
 
 /** Turns a stream of token ids into text, never half a character. */
 export interface TextStream {
   push(id: number): string;
   /** What is left, incomplete characters replaced. */
   flush(): string;
+}
+
+/** What goes with a call that loads. */
+export interface LoadCall {
+  signal?: AbortSignal;
+  onProgress?: (progress: LoadProgress) => void;
 }
 
 export interface LoadedModel {
@@ -30,4 +36,13 @@ export interface LoadedModel {
   reasoning: ReasoningTags | undefined;
   /** Control tokens are left out, but for those named. */
   openTextStream(named?: ReadonlySet<number>): TextStream;
+  /** The model that drafts for it. */
+  draft?: DraftModel;
+}
+
+export interface DraftModel {
+  info: ModelFacts;
+  session: Session;
+  /** How many tokens both models have, from the first on: the same ones. */
+  vocabSize: number;
 }

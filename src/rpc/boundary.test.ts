@@ -19,6 +19,7 @@ import type { GenerationMessage } from './protocol.ts';
 const LOAD = {
   source: { kind: 'url' as const, url: 'https://models.test/m.gguf', id: 'm' },
   options: { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0 },
+  draft: null,
   content: CONTENT,
 };
 
@@ -251,7 +252,7 @@ test('load progress arrives in order before the load resolves', async () => {
     {
       async loadModel(_request, { onProgress }) {
         for (const loadedBytes of [1, 2, 3]) {
-          onProgress?.({ phase: 'download', loadedBytes, totalBytes: 3, bytesPerSecond: 0 });
+          onProgress?.({ model: 'a', phase: 'download', loadedBytes, totalBytes: 3, bytesPerSecond: 0 });
         }
         return model;
       },

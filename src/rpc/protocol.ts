@@ -8,7 +8,12 @@
  */
 import type { SessionInfo, SessionOptions } from '../backend/session.ts';
 import type { WireError } from '../errors.ts';
-import type { LoadProgress, ModelFile, ModelSource, StoredModel } from '../storage/model-file.ts';
+import type {
+  LoadProgress as FileProgress,
+  ModelFile,
+  ModelSource,
+  StoredModel,
+} from '../storage/model-file.ts';
 import type { Privacy } from '../storage/privacy.ts';
 
 /** A bug or a platform error: not ours to name, so it crosses as what it is. */
@@ -33,6 +38,8 @@ export interface ModelRequest {
 }
 
 export interface LoadRequest extends ModelRequest {
+  /** A smaller model that drafts for it, run in the same way. */
+  draft: ModelSource | null;
   content: ContentSettings;
 }
 
@@ -46,7 +53,13 @@ export interface ContentSettings {
   passphrase: string | null;
 }
 
-export interface ModelInfo {
+/** Of all files together, those of a draft included. */
+export interface LoadProgress extends FileProgress {
+  /** The id of the model that the phase is about. */
+  model: string;
+}
+
+export interface ModelFacts {
   id: string;
   architecture: string;
   /** The tensor types of the file's matrices, the most frequent first: 'Q4_1' or 'Q4_1, Q8_0'. */
@@ -61,6 +74,9 @@ export interface ModelInfo {
   isKept: boolean;
   /** SHA-256 root over the file's 4 MiB chunk hashes. */
   identity: string;
+}
+
+export interface ModelInfo extends ModelFacts {
   /** 'file' where it comes with one, else the name of the default that stands in: 'chatml', 'llama-3', 'gemma' … */
   chatTemplate: string;
 }
@@ -69,7 +85,11 @@ export interface EngineInfo extends SessionInfo {
   /** Whether memory can be shared. If not, `threads` is 1: the page lacks the headers that isolate it. */
   isIsolated: boolean;
   model: ModelInfo;
+  /** The model that drafts. */
+  draft: DraftInfo | null;
 }
+
+export interface DraftInfo extends ModelFacts, Pick<SessionInfo, 'threads' | 'contextLength' | 'memory'> {}
 
 /** What the header of a model file says, and what this device could make of it. Null: not known. */
 export interface ModelInspection {
@@ -238,8 +258,9 @@ export type PortRequest = { type: 'cancel' };
 
 /** `at` is milliseconds since the epoch, comparable between threads. `request` numbers the engine's requests from 1. */
 export type EngineEvent = { at: number } & (
-  | { type: 'load-start'; model: string }
+  | { type: 'load-start'; model: string; draft: string | null }
   | { type: 'load-phase'; model: string; phase: LoadProgress['phase'] }
+  /** `memoryBytes` is that of model and draft. */
   | { type: 'load-end'; model: string; origin: ModelFile['origin']; ms: number; memoryBytes: number }
   | { type: 'load-failed'; model: string; code: string }
   | { type: 'request-queued'; request: number; priority: number; waiting: number }
