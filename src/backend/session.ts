@@ -186,6 +186,16 @@ export interface PickRequest {
   sampling: Sampling;
 }
 
+/** What sets a step apart from others. */
+export interface StepOptions {
+  /**
+   * 'draft': attention reads the upper four bits of 8-bit keys and values, in the same cache. What is picked is a guess, and so
+   * are the keys and values appended: the cache is rewound before it goes on without the view. Rows have the same bits in any
+   * step of the view too. Where keys and values are f32, and without it, all bits are read.
+   */
+  view?: 'draft';
+}
+
 /** Keys and values of one token sequence. */
 export interface KvCache {
   /** Tokens held. */
@@ -247,7 +257,12 @@ export interface Session {
    * The same row gives the same bits whatever else is in the step. No requests: no head is computed.
    * Throws `context_length_exceeded` when the cache is full, leaving it as it was.
    */
-  step(ids: ArrayLike<number>, cache: KvCache, requests: readonly PickRequest[]): Promise<Pick[]>;
+  step(
+    ids: ArrayLike<number>,
+    cache: KvCache,
+    requests: readonly PickRequest[],
+    options?: StepOptions,
+  ): Promise<Pick[]>;
   /** Raw logits of request `index` of the last step, length vocabSize, copied. For tests and oracles. */
   logits(index: number): Float32Array;
   dispose(): void;

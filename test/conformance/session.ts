@@ -96,6 +96,51 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
       }
     });
 
+    test('after steps of the draft view and a rewind, nothing is left of them', async () => {
+      const s = await session();
+      const beginning = ids(70);
+      const plain = s.createCache();
+      await feed(s, plain, beginning);
+      const expected = await feed(s, plain, ids(20, 1));
+      for (const widths of [[1], [1, 1, 1], [3, 1, 64]]) {
+        const cache = s.createCache();
+        await feed(s, cache, beginning);
+        for (const width of widths) {
+          const picks = await s.step(ids(width, 2), cache, [pickRow(width - 1)], { view: 'draft' });
+          expect(picks.map(({ id }) => id)).toEqual([argmax(s.logits(0))]);
+        }
+        expect(cache.length).toBe(beginning.length + widths.reduce((sum, width) => sum + width, 0));
+        cache.rewind(beginning.length);
+        expect(await feed(s, cache, ids(20, 1))).toBe(expected);
+        expect(blocksOf(s, cache)).toEqual(blocksOf(s, plain));
+        cache.dispose();
+      }
+    });
+
+    test('the draft view gives a row the same bits in a step of many as in steps of one', async () => {
+      const s = await session();
+      const all = ids(9, 3);
+      const begun = s.createCache();
+      await feed(s, begun, ids(70));
+      const single = begun.fork(70);
+      const alone: string[] = [];
+      for (const id of all) {
+        await s.step([id], single, [pickRow(0)], { view: 'draft' });
+        alone.push(bits(s.logits(0)));
+      }
+      for (const width of [2, 4, 9]) {
+        const together = begun.fork(70);
+        const rows: string[] = [];
+        for (let start = 0; start < all.length; start += width) {
+          const part = all.slice(start, start + width);
+          const requests = part.map((_, row) => pickRow(row));
+          await s.step(part, together, requests, { view: 'draft' });
+          rows.push(...part.map((_, row) => bits(s.logits(row))));
+        }
+        expect(rows).toEqual(alone);
+      }
+    });
+
     test('a fork and its source go on without touching each other', async () => {
       const s = await session();
       const source = s.createCache();

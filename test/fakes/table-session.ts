@@ -4,7 +4,14 @@
  * step, memory that is full) are options; what was run is recorded.
  */
 import { pickToken } from '../../src/backend/sampler.ts';
-import type { KvCache, Pick, PickRequest, Session, SessionInfo } from '../../src/backend/session.ts';
+import type {
+  KvCache,
+  Pick,
+  PickRequest,
+  Session,
+  SessionInfo,
+  StepOptions,
+} from '../../src/backend/session.ts';
 import { SelvedgeError, assert } from '../../src/errors.ts';
 
 export interface TableOptions {
@@ -13,6 +20,8 @@ export interface TableOptions {
   maxBatch?: number;
   /** Of the token after `ids`, length vocabSize. Default: noise from a hash of all of them. */
   logits?: (ids: readonly number[]) => Float32Array;
+  /** The same, as steps of the draft view see it. Default: as all others. */
+  draftLogits?: (ids: readonly number[]) => Float32Array;
   /** Runs before each step. */
   beforeStep?: (ids: readonly number[], cached: readonly number[]) => void | Promise<void>;
   /** Of its blocks. */
@@ -35,6 +44,7 @@ const BLOCK_POSITIONS = 64;
 export function createTableSession(options: TableOptions): TableSession {
   const { vocabSize, contextLength = 1024, maxBatch = 128, memoryTokens = Infinity } = options;
   const logitsAfter = options.logits ?? ((ids: readonly number[]) => noise(ids, vocabSize));
+  const draftAfter = options.draftLogits ?? logitsAfter;
   const steps: number[][] = [];
   const live = new Set<TableCache>();
   let lastLogits: Float32Array[] = [];
@@ -131,7 +141,7 @@ export function createTableSession(options: TableOptions): TableSession {
     }),
     blocks: { positions: BLOCK_POSITIONS, format: options.format ?? `table ${vocabSize}` },
     createCache: () => new TableCache([]),
-    async step(ids, cache, requests: readonly PickRequest[]): Promise<Pick[]> {
+    async step(ids, cache, requests: readonly PickRequest[], { view }: StepOptions = {}): Promise<Pick[]> {
       assert(!disposed, 'the session was disposed');
       assert(cache instanceof TableCache && live.has(cache), 'the cache is of this session');
       assert(ids.length >= 1 && ids.length <= maxBatch, `a step of ${ids.length} ids`);
@@ -144,7 +154,8 @@ export function createTableSession(options: TableOptions): TableSession {
       const start = cache.length;
       cache.ids.push(...added);
       steps.push(added);
-      lastLogits = requests.map(({ row }) => logitsAfter(cache.ids.slice(0, start + row + 1)));
+      const after = view === 'draft' ? draftAfter : logitsAfter;
+      lastLogits = requests.map(({ row }) => after(cache.ids.slice(0, start + row + 1)));
       return requests.map(({ row, sampling }, i) => pickToken(lastLogits[i]!, sampling, start + row + 1));
     },
     logits(index) {

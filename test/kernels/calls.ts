@@ -5,13 +5,13 @@
  * Most of `Session` answers at once, and a page cannot wait for a message at once: such answers go into shared memory, while
  * the page spins. Steps, which take long, answer by message.
  */
-import type { ModelPlan, Pick, PickRequest, SessionOptions } from '../../src/backend/session.ts';
+import type { ModelPlan, Pick, PickRequest, SessionOptions, StepOptions } from '../../src/backend/session.ts';
 import type { WireFailure } from '../../src/rpc/protocol.ts';
 
 export type SlowCall =
   /** `plan`: of bytes that are no file. `wideDot: false` makes the kernels take the way of a processor whose dot does not take a whole unsigned byte. */
   | { method: 'open'; bytes: Uint8Array; plan?: ModelPlan; options: SessionOptions; wideDot: boolean }
-  | { method: 'step'; cache: number; ids: number[]; requests: readonly PickRequest[] };
+  | { method: 'step'; cache: number; ids: number[]; requests: readonly PickRequest[]; options: StepOptions };
 
 export type QuickCall =
   | { method: 'info' }

@@ -10,6 +10,7 @@ import type {
   Session,
   SessionInfo,
   SessionOptions,
+  StepOptions,
 } from '../../src/backend/session.ts';
 import type { WireFailure } from '../../src/rpc/protocol.ts';
 import { fromWire } from '../../src/rpc/wire.ts';
@@ -110,9 +111,14 @@ export class RemoteSession implements Session {
     return new RemoteCache(this.#line, cache, () => this.#caches++);
   }
 
-  async step(ids: ArrayLike<number>, cache: KvCache, requests: readonly PickRequest[]): Promise<Pick[]> {
+  async step(
+    ids: ArrayLike<number>,
+    cache: KvCache,
+    requests: readonly PickRequest[],
+    options: StepOptions = {},
+  ): Promise<Pick[]> {
     if (!(cache instanceof RemoteCache)) throw new Error('The cache is not of this session');
-    const call = { method: 'step', cache: cache.number, ids: Array.from(ids), requests } as const;
+    const call = { method: 'step', cache: cache.number, ids: Array.from(ids), requests, options } as const;
     this.#last = (await this.#line.slow(call)) ?? this.#last;
     return this.#last.picks;
   }

@@ -56,7 +56,7 @@ function withoutWideDot(): typeof WebAssembly.Instance {
 
 async function step(call: Extract<SlowCall, { method: 'step' }>): Promise<Stepped> {
   const live = current();
-  const picks = await live.step(call.ids, cacheOf(call.cache), call.requests);
+  const picks = await live.step(call.ids, cacheOf(call.cache), call.requests, call.options);
   return { picks, logits: picks.map((_, i) => live.logits(i)) };
 }
 

@@ -67,6 +67,7 @@ export interface Kernels {
     wanted: number,
     wantedRows: number,
     logits: number,
+    coarse: number,
   ): void;
   formOf(kind: number): number;
   openBytes(kind: number, columns: number): number;

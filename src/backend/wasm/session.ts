@@ -5,7 +5,7 @@
  */
 import { SelvedgeError, assert } from '../../errors.ts';
 import { createSamplerScratch, pickToken } from '../sampler.ts';
-import type { KvBlocks, KvCache, Pick, PickRequest, Session, SessionInfo } from '../session.ts';
+import type { KvBlocks, KvCache, Pick, PickRequest, Session, SessionInfo, StepOptions } from '../session.ts';
 import { WasmCache, snapshotFormat } from './cache.ts';
 import { calibrationIds, centreKeys, checksum } from './centre-keys.ts';
 import { MAX_BATCH, unitBytes } from './layout.ts';
@@ -175,7 +175,12 @@ export class WasmSession implements Session {
     this.#governor = new ThreadGovernor(this.#threads);
   }
 
-  async step(ids: ArrayLike<number>, cache: KvCache, requests: readonly PickRequest[]): Promise<Pick[]> {
+  async step(
+    ids: ArrayLike<number>,
+    cache: KvCache,
+    requests: readonly PickRequest[],
+    options: StepOptions = {},
+  ): Promise<Pick[]> {
     assert(cache instanceof WasmCache, 'the cache is of this session');
     assert(!this.#disposed, 'the session was disposed');
     assert(
@@ -184,7 +189,7 @@ export class WasmSession implements Session {
     );
     const position = cache.length;
     const start = performance.now();
-    this.run(ids, cache, requests);
+    this.run(ids, cache, requests, options);
     cache.advance(ids.length);
     if (ids.length === 1) {
       const count = this.#governor.observe(performance.now() - start);
@@ -194,7 +199,12 @@ export class WasmSession implements Session {
   }
 
   /** The kernels' part of a step. The cache's length stays. */
-  run(ids: ArrayLike<number>, cache: WasmCache, requests: readonly { row: number }[]): void {
+  run(
+    ids: ArrayLike<number>,
+    cache: WasmCache,
+    requests: readonly { row: number }[],
+    { view }: StepOptions = {},
+  ): void {
     const { kernels, arena, plan } = this.#model;
     const { shape } = plan;
     for (let i = 0; i < ids.length; i++) {
@@ -230,6 +240,7 @@ export class WasmSession implements Session {
       requests.length,
       this.#step.wanted,
       this.#logits.at,
+      view === 'draft' ? 1 : 0,
     );
     kernels.beginStep();
     kernels.forward(0);

@@ -4,10 +4,10 @@
  *
  * The integer sums are exact, so one row alone and four rows together give the same bits.
  */
-import { queryBytes, quantizeQuery, scoreFour, scoreFourWide, scoreOne, scoreOneWide, wideDot } from './scores';
+import { queryBytes, quantizeQuery, scoreCoarse, scoreFour, scoreFourWide, scoreOne, scoreOneWide, wideDot } from './scores';
 import { LOG2E, RELAXED } from './simd';
 import { TILE, lowest, weightsOf } from './softmax';
-import { plan } from './plan';
+import { plan, step } from './plan';
 import { unitOf } from './rotate';
 import { LISTS_BYTES, weigh } from './weigh';
 
@@ -41,9 +41,9 @@ function values(
 
 /** Scores of 1..4 queries against 16 positions. */
 function scoreRows(
-  wide: bool, rows: i32, keys: usize, quadBytes: usize, query: usize, stride: usize, keyScales: usize, out: usize,
+  wide: bool, coarse: bool, rows: i32, keys: usize, quadBytes: usize, query: usize, stride: usize, keyScales: usize, out: usize,
 ): void {
-  if (rows == 4) {
+  if (rows == 4 && !coarse) {
     const second = keys + (quadBytes << 1);
     if (wide) {
       scoreFourWide(keys, quadBytes, query, stride, keyScales, out);
@@ -55,7 +55,8 @@ function scoreRows(
     return;
   }
   for (let r = 0; r < rows; r++) {
-    if (wide) scoreOneWide(keys, quadBytes, query, keyScales, out);
+    if (coarse) scoreCoarse(wide, keys, quadBytes, query, keyScales, out);
+    else if (wide) scoreOneWide(keys, quadBytes, query, keyScales, out);
     else scoreOne(keys, quadBytes, query, keyScales, out);
     query += stride;
     out += 1024;
@@ -101,7 +102,7 @@ export function attendTile(
   const p = plan();
   const size = p.headSize;
   const quadBytes = <usize>size << 2, stride = queryBytes(size);
-  const wide = wideDot();
+  const wide = wideDot(), coarse = step().coarse != 0;
   const scores = scratch + QUERY_BYTES;
   const weights = scores + SCORES_BYTES;
   const valueScales = weights + WEIGHT_BYTES;
@@ -115,7 +116,7 @@ export function attendTile(
     const keys = unit + slot * <usize>size, keyScales = unit + (<usize>size << 7) + (slot << 2);
     const out = scores + (<usize>i << 2);
     for (let j: usize = 0; j < 64; j += 16) v128.store(valueScales + (<usize>i << 2) + j, v128.load(keyScales + j, 256));
-    scoreRows(wide, rows, keys, quadBytes, scratch, stride, keyScales, out);
+    scoreRows(wide, coarse, rows, keys, quadBytes, scratch, stride, keyScales, out);
   }
   // From the longest row to the shortest, since each clears the scales behind its own end.
   for (let r = rows - 1; r >= 0; r--) {

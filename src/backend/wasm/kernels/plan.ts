@@ -134,6 +134,8 @@ export class Step {
   wantedRows: usize;
   /** f32 [wanted][vocab padded to 16]. */
   logits: usize;
+  /** 1 attention reads the upper four bits of int8 keys and values only, 0 all of them. */
+  coarse: i32;
 }
 
 export const STEP_AT: usize = 2048;
@@ -255,6 +257,7 @@ export function setAttention(index: i32, window: i32, ropeSize: i32, ropeHalves:
 
 export function setStep(
   rows: i32, position: i32, ids: usize, rotation: usize, pages: usize, wanted: i32, wantedRows: usize, logits: usize,
+  coarse: i32,
 ): void {
   const s = step();
   s.rows = rows;
@@ -265,4 +268,5 @@ export function setStep(
   s.wanted = wanted;
   s.wantedRows = wantedRows;
   s.logits = logits;
+  s.coarse = coarse;
 }

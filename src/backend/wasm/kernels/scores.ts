@@ -7,8 +7,10 @@
  * wide      where the processor's dot takes a whole unsigned byte, k + 128 meets q itself and the sums start with -128 x q. Used
  *           only behind a probe: most processors saturate or read the byte as signed;
  * plain     16-bit products.
+ *
+ * The draft view of a cache (`coarse`) reads the upper four bits of the same keys; its rows go one by one.
  */
-import { RELAXED, dotSigned, maxLanes, rounded, sumLanesInt } from './simd';
+import { RELAXED, dotSigned, maxLanes, rounded, sumLanesInt, upperNibble } from './simd';
 
 const WIDE_AT: usize = 456;
 
@@ -82,6 +84,11 @@ export function quantizeQuery(x: usize, size: i32, factor: f32, out: usize): voi
 }
 
 // @ts-ignore: decorator
+@inline function loadOne(coarse: bool, at: usize): v128 {
+  return coarse ? upperNibble(loadKey(at)) : loadKey(at);
+}
+
+// @ts-ignore: decorator
 @inline function secondOf(wide: bool, at: usize, first: v128): v128 {
   return wide ? first : v128.load(at, 16);
 }
@@ -93,32 +100,34 @@ export function quantizeQuery(x: usize, size: i32, factor: f32, out: usize): voi
 
 /** Scores of one query against 16 positions: `keys` is the first of four position quads, `quadBytes` apart. */
 // @ts-ignore: decorator
-@inline function scoreOneOf(wide: bool, keys: usize, quadBytes: usize, query: usize, keyScales: usize, out: usize): void {
+@inline function scoreOneOf(
+  wide: bool, coarse: bool, keys: usize, quadBytes: usize, query: usize, keyScales: usize, out: usize,
+): void {
   const tail = query + (quadBytes << 1);
   let a = v128.load32_splat(tail, 4), b = a, c = a, d = a;
   const keys2 = quadBytes << 1, keys3 = keys2 + quadBytes;
   let q: v128, s: v128;
   for (const end = keys + quadBytes; keys < end; keys += 64) {
     q = v128.load(query, 0); s = secondOf(wide, query + 0, q);
-    a = dotKey(wide, a, loadKey(keys), q, s);
-    b = dotKey(wide, b, loadKey(keys + quadBytes), q, s);
-    c = dotKey(wide, c, loadKey(keys + keys2), q, s);
-    d = dotKey(wide, d, loadKey(keys + keys3), q, s);
+    a = dotKey(wide, a, loadOne(coarse, keys), q, s);
+    b = dotKey(wide, b, loadOne(coarse, keys + quadBytes), q, s);
+    c = dotKey(wide, c, loadOne(coarse, keys + keys2), q, s);
+    d = dotKey(wide, d, loadOne(coarse, keys + keys3), q, s);
     q = v128.load(query, 32); s = secondOf(wide, query + 32, q);
-    a = dotKey(wide, a, loadKey(keys + 16), q, s);
-    b = dotKey(wide, b, loadKey(keys + quadBytes + 16), q, s);
-    c = dotKey(wide, c, loadKey(keys + keys2 + 16), q, s);
-    d = dotKey(wide, d, loadKey(keys + keys3 + 16), q, s);
+    a = dotKey(wide, a, loadOne(coarse, keys + 16), q, s);
+    b = dotKey(wide, b, loadOne(coarse, keys + quadBytes + 16), q, s);
+    c = dotKey(wide, c, loadOne(coarse, keys + keys2 + 16), q, s);
+    d = dotKey(wide, d, loadOne(coarse, keys + keys3 + 16), q, s);
     q = v128.load(query, 64); s = secondOf(wide, query + 64, q);
-    a = dotKey(wide, a, loadKey(keys + 32), q, s);
-    b = dotKey(wide, b, loadKey(keys + quadBytes + 32), q, s);
-    c = dotKey(wide, c, loadKey(keys + keys2 + 32), q, s);
-    d = dotKey(wide, d, loadKey(keys + keys3 + 32), q, s);
+    a = dotKey(wide, a, loadOne(coarse, keys + 32), q, s);
+    b = dotKey(wide, b, loadOne(coarse, keys + quadBytes + 32), q, s);
+    c = dotKey(wide, c, loadOne(coarse, keys + keys2 + 32), q, s);
+    d = dotKey(wide, d, loadOne(coarse, keys + keys3 + 32), q, s);
     q = v128.load(query, 96); s = secondOf(wide, query + 96, q);
-    a = dotKey(wide, a, loadKey(keys + 48), q, s);
-    b = dotKey(wide, b, loadKey(keys + quadBytes + 48), q, s);
-    c = dotKey(wide, c, loadKey(keys + keys2 + 48), q, s);
-    d = dotKey(wide, d, loadKey(keys + keys3 + 48), q, s);
+    a = dotKey(wide, a, loadOne(coarse, keys + 48), q, s);
+    b = dotKey(wide, b, loadOne(coarse, keys + quadBytes + 48), q, s);
+    c = dotKey(wide, c, loadOne(coarse, keys + keys2 + 48), q, s);
+    d = dotKey(wide, d, loadOne(coarse, keys + keys3 + 48), q, s);
     query += 4 * QUERY_QUAD;
   }
   const scale = v128.load32_splat(tail);
@@ -188,11 +197,17 @@ export function quantizeQuery(x: usize, size: i32, factor: f32, out: usize): voi
 }
 
 export function scoreOne(keys: usize, quadBytes: usize, query: usize, keyScales: usize, out: usize): void {
-  scoreOneOf(false, keys, quadBytes, query, keyScales, out);
+  scoreOneOf(false, false, keys, quadBytes, query, keyScales, out);
 }
 
 export function scoreOneWide(keys: usize, quadBytes: usize, query: usize, keyScales: usize, out: usize): void {
-  if (RELAXED) scoreOneOf(true, keys, quadBytes, query, keyScales, out);
+  if (RELAXED) scoreOneOf(true, false, keys, quadBytes, query, keyScales, out);
+}
+
+/** Of the draft view. */
+export function scoreCoarse(wide: bool, keys: usize, quadBytes: usize, query: usize, keyScales: usize, out: usize): void {
+  if (RELAXED && wide) scoreOneOf(true, true, keys, quadBytes, query, keyScales, out);
+  else scoreOneOf(false, true, keys, quadBytes, query, keyScales, out);
 }
 
 export function scoreFour(keys: usize, quadBytes: usize, query: usize, stride: usize, keyScales: usize, out: usize): void {

@@ -246,6 +246,12 @@ export function initConstants(): void {
   return constant(first ? 22 : 21);
 }
 
+/** The upper four bits of every byte, and the middle of what the lower four can add to them. */
+// @ts-ignore: decorator
+@inline export function upperNibble(bytes: v128): v128 {
+  return v128.xor(v128.or(bytes, constant(10)), constant(21));
+}
+
 /** Bits 0 to 5 of every byte. */
 // @ts-ignore: decorator
 @inline export function sixBits(): v128 {

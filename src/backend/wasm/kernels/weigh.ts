@@ -4,8 +4,8 @@
  * A digit of many positions is zero, since weights are relative to the largest: such quads are left out, which changes no
  * sum. Loops are unrolled by hand, because V8 checks for interrupts in each and does not unroll these.
  */
-import { RELAXED, dotSigned } from './simd';
-import { plan } from './plan';
+import { RELAXED, dotSigned, upperNibble } from './simd';
+import { plan, step } from './plan';
 import { unitOf } from './rotate';
 import { TILE } from './softmax';
 
@@ -85,8 +85,14 @@ function weighPage(w: usize, v: usize, quadBytes: usize, out: usize): void {
   v128.store(out, h, 112);
 }
 
+// @ts-ignore: decorator
+@inline function loadValue(coarse: bool, at: usize): v128 {
+  return coarse ? upperNibble(v128.load(at)) : v128.load(at);
+}
+
 /** The same for listed quads: pairs of addresses of weights and values. */
-function weighList(list: usize, end: usize, dim: usize, out: usize): void {
+// @ts-ignore: decorator
+@inline function weighListOf(coarse: bool, list: usize, end: usize, dim: usize, out: usize): void {
   let a = v128.load(out), b = v128.load(out, 16), c = v128.load(out, 32), d = v128.load(out, 48);
   let e = v128.load(out, 64), f = v128.load(out, 80), g = v128.load(out, 96), h = v128.load(out, 112);
   let s: v128, t: v128;
@@ -95,14 +101,14 @@ function weighList(list: usize, end: usize, dim: usize, out: usize): void {
     w = <usize>load<u32>(list); v = <usize>load<u32>(list, 4) + dim;
     s = v128.load32_splat(w);
     t = RELAXED ? s : v128.load32_splat(w, 4);
-    a = dotSigned(a, v128.load(v, 0), s, t);
-    b = dotSigned(b, v128.load(v, 16), s, t);
-    c = dotSigned(c, v128.load(v, 32), s, t);
-    d = dotSigned(d, v128.load(v, 48), s, t);
-    e = dotSigned(e, v128.load(v, 64), s, t);
-    f = dotSigned(f, v128.load(v, 80), s, t);
-    g = dotSigned(g, v128.load(v, 96), s, t);
-    h = dotSigned(h, v128.load(v, 112), s, t);
+    a = dotSigned(a, loadValue(coarse, v), s, t);
+    b = dotSigned(b, loadValue(coarse, v + 16), s, t);
+    c = dotSigned(c, loadValue(coarse, v + 32), s, t);
+    d = dotSigned(d, loadValue(coarse, v + 48), s, t);
+    e = dotSigned(e, loadValue(coarse, v + 64), s, t);
+    f = dotSigned(f, loadValue(coarse, v + 80), s, t);
+    g = dotSigned(g, loadValue(coarse, v + 96), s, t);
+    h = dotSigned(h, loadValue(coarse, v + 112), s, t);
   }
   v128.store(out, a, 0);
   v128.store(out, b, 16);
@@ -112,6 +118,14 @@ function weighList(list: usize, end: usize, dim: usize, out: usize): void {
   v128.store(out, f, 80);
   v128.store(out, g, 96);
   v128.store(out, h, 112);
+}
+
+function weighList(list: usize, end: usize, dim: usize, out: usize): void {
+  weighListOf(false, list, end, dim, out);
+}
+
+function weighListCoarse(list: usize, end: usize, dim: usize, out: usize): void {
+  weighListOf(true, list, end, dim, out);
 }
 
 /** Both digits at once (relaxed), 16 dims: each vector of values is loaded for two dots. Adds to i32 [16] at `low` and `high`. */
@@ -180,27 +194,31 @@ function listPage(some: i32, w: usize, v: usize, quadBytes: usize, end: usize): 
   return end;
 }
 
-function weighAll(list: usize, end: usize, quadBytes: usize, out: usize): void {
+function weighAll(coarse: bool, list: usize, end: usize, quadBytes: usize, out: usize): void {
   if (end == list) return;
-  for (let d: usize = 0; d < quadBytes; d += 128) weighList(list, end, d, out + d);
+  for (let d: usize = 0; d < quadBytes; d += 128) {
+    if (coarse) weighListCoarse(list, end, d, out + d);
+    else weighList(list, end, d, out + d);
+  }
 }
 
 /**
  * Adds values x weights, positions `start` and on, to i32 [headSize] at `low` and (relaxed: the high digit's) `high`. Quads
  * whose digit is zero are left out, which changes no sum: a page that is full of others goes through in a row, else they
- * are listed. `lists`: scratch of LISTS_BYTES.
+ * are listed. The draft view, which reads the upper four bits of the same values, lists all. `lists`: scratch of LISTS_BYTES.
  */
 export function weigh(
   weights: usize, count: i32, start: i32, layerIndex: i32, kvHead: i32, lists: usize, low: usize, high: usize,
 ): void {
   const quadBytes = <usize>plan().headSize << 2;
+  const coarse = step().coarse != 0;
   let lowEnd = lists, highEnd = lists + LIST;
   for (let first = 0; first < count; first += 64) {
     const page = weights + <usize>(first >> 2) * WEIGHT_QUAD;
     const values = unitOf(start + first, layerIndex, kvHead) + (quadBytes << 4);
     const quads = min(16, (count - first) >> 2);
     const someLow = nonZeroOfPage(page, quads), someHigh = RELAXED ? nonZeroOfPage(page + TILE, quads) : 0;
-    const denseLow = quads == 16 && popcnt<i32>(someLow) >= DENSE;
+    const denseLow = !coarse && quads == 16 && popcnt<i32>(someLow) >= DENSE;
     if (RELAXED && denseLow && popcnt<i32>(someHigh) >= DENSE) {
       for (let d: usize = 0; d < quadBytes; d += 64) weighBoth(page, values + d, quadBytes, low + d, high + d);
       continue;
@@ -209,6 +227,6 @@ export function weigh(
     else lowEnd = listPage(someLow, page, values, quadBytes, lowEnd);
     highEnd = listPage(someHigh, page + TILE, values, quadBytes, highEnd);
   }
-  weighAll(lists, lowEnd, quadBytes, low);
-  weighAll(lists + LIST, highEnd, quadBytes, high);
+  weighAll(coarse, lists, lowEnd, quadBytes, low);
+  weighAll(coarse, lists + LIST, highEnd, quadBytes, high);
 }
