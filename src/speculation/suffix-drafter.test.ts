@@ -1,45 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { guessFrom, guessRepeat } from '../../test/fakes/brute-continuation.ts';
-import type { Guess } from '../../test/fakes/brute-continuation.ts';
+import { expectGuess, guessOf, letters, patchwork, propose } from '../../test/fakes/guesses.ts';
 import { seeded } from '../../test/models/random.ts';
 import { continuation } from './continuation.ts';
-import { MATCH_LENGTH, MATCH_SHARE } from './drafter.ts';
-import type { Draft, DraftContext, Drafter } from './drafter.ts';
 import { EdgeTable, NO_EDGE } from './edge-table.ts';
 import { ROOT, SuffixAutomaton } from './suffix-automaton.ts';
 import { createSuffixDrafter } from './suffix-drafter.ts';
-
-const letters = (most: number, maxLength: number): fc.Arbitrary<number[]> =>
-  fc.integer({ min: 1, max: most }).chain((max) => fc.array(fc.nat({ max: max - 1 }), { maxLength }));
-
-/** Pieces that come again and again, as in periodic or copied text. */
-const patchwork = fc
-  .array(letters(3, 7), { minLength: 1, maxLength: 3 })
-  .chain((pieces) =>
-    fc.array(fc.constantFrom(...pieces), { maxLength: 12 }).map((parts) => parts.flat().slice(0, 60)),
-  );
-
-const context = {} as DraftContext;
-const propose = (drafter: Drafter, maxLength: number): Draft | null =>
-  drafter.propose(context, maxLength) as Draft | null;
-
-function guessOf(draft: Draft | null): Guess | null {
-  if (!draft) return null;
-  const lengths = new Set(draft.features.map((known) => known[MATCH_LENGTH]!));
-  expect(lengths.size).toBe(1);
-  const [matchLength] = lengths;
-  return {
-    ids: [...draft.ids],
-    matchLength: matchLength!,
-    shares: draft.features.map((f) => f[MATCH_SHARE]!),
-  };
-}
-
-function expectGuess(draft: Draft | null, expected: Guess | null): void {
-  const shares = expected?.shares.map((share) => Math.fround(share)) ?? [];
-  expect(guessOf(draft)).toEqual(expected && { ...expected, shares });
-}
 
 describe('the suffix drafter', () => {
   test('says what looking at every place of the text says, after every token', () => {
