@@ -34,6 +34,15 @@ const MODELS: Record<string, Uint8Array | MadeModel> = {
     ffn: 256,
     contextLength,
   }),
+  'Q5_0 with outliers, Q5_1, Q5_K, Q4_K and Q4_0': outlierGguf({
+    type: 'Q5_0',
+    types: { down: 'Q5_1', gate: 'Q5_K', up: 'Q4_K', value: 'Q4_0' },
+    hidden: 256,
+    heads: 4,
+    kvHeads: 1,
+    ffn: 256,
+    contextLength,
+  }),
   'Q8_0 with heads of 128, Q4_1 head, values and gates': tinyGguf({
     type: 'Q8_0',
     types: { head: 'Q4_1', value: 'Q4_1', gate: 'Q4_1' },

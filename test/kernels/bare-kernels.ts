@@ -11,6 +11,7 @@ interface TestKernels extends Kernels {
   openGroup(kind: number, group: number, columns: number, open: number): void;
   multiplyRow(kind: number, group: number, columns: number, act: number, offsets: number, out: number): void;
   multiplyRows(kind: number, open: number, columns: number, act: number, out: number): void;
+  fewRows(kind: number): number;
   multiplyFew(
     kind: number,
     group: number,
@@ -80,7 +81,12 @@ export class BareKernels {
     return this.#floats(OUT, 16).map((value) => value * DUE);
   }
 
-  /** 16 outputs of each of one to four rows, with the group as it is packed. */
+  /** The most rows of a step that meet the group as it is packed. */
+  mostFew(kind: number): number {
+    return this.#kernels.fewRows(kind);
+  }
+
+  /** 16 outputs of each of one to four rows, as many as there may be few, with the group as it is packed. */
   multiplyFew(kind: number, rows: readonly Float32Array[]): Float32Array[] {
     this.#prepare(kind, rows, 4);
     this.#kernels.multiplyFew(kind, GROUP, rows[0]!.length, rows.length, ACTIVATIONS, OFFSETS, OUT);

@@ -1,9 +1,11 @@
 /**
- * One row of activations, or two of a group of four, times weights with a scale for every 16 columns (half-blocks.ts), as they
- * are packed: what a type unpacks in registers, both rows meet. Two rows cost 1.4 times as much as one in cache, 1.2 times from
- * memory. Each kernel is a function of its own, with its type and rows built in.
+ * One row of activations, or up to four of a group of four, times weights with a scale for every 16 columns (half-blocks.ts), as
+ * they are packed: what a type unpacks in registers, two rows meet. Two rows cost 1.4 times as much as one in cache, 1.2 times from
+ * memory. Four rows are two pairs in turn for each block, so that weights come from memory at an even pace. Each kernel is a
+ * function of its own, with its type built in.
  *
- * `act`: 8-bit form with lanes = 1, or 4 for two rows, and its sums. Results are f32 [rows][16] times 2^-56 at `out`.
+ * `act`: 8-bit form with lanes = 1, or 4 for several rows, and its sums. Results are f32 [rows][16] times 2^-56 at `out`, which is
+ * also written for an even number of rows.
  */
 import { clear16, halfSumsAt, shrink } from './half-blocks';
 import { Q2_K, Q3_K, Q6_K } from './kinds';
@@ -14,27 +16,27 @@ import { BLOCK_Q6K, UNITS_Q6K, fourQ6K } from './q6k';
 import { QUAD } from './simd';
 
 export function rowQ6K(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiply(Q6_K, 1, group, blocks, act, 0, out);
+  multiply(Q6_K, 1, group, blocks, act, 1, out);
 }
 
 export function rowQ3K(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiply(Q3_K, 1, group, blocks, act, 0, out);
+  multiply(Q3_K, 1, group, blocks, act, 1, out);
 }
 
 export function rowQ2K(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiply(Q2_K, 1, group, blocks, act, 0, out);
+  multiply(Q2_K, 1, group, blocks, act, 1, out);
 }
 
-export function pairQ6K(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
-  multiply(Q6_K, 4, group, blocks, act, lane, out);
+export function fewQ6K(group: usize, blocks: i32, act: usize, rows: i32, out: usize): void {
+  multiply(Q6_K, 4, group, blocks, act, rows, out);
 }
 
-export function pairQ3K(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
-  multiply(Q3_K, 4, group, blocks, act, lane, out);
+export function fewQ3K(group: usize, blocks: i32, act: usize, rows: i32, out: usize): void {
+  multiply(Q3_K, 4, group, blocks, act, rows, out);
 }
 
-export function pairQ2K(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
-  multiply(Q2_K, 4, group, blocks, act, lane, out);
+export function fewQ2K(group: usize, blocks: i32, act: usize, rows: i32, out: usize): void {
+  multiply(Q2_K, 4, group, blocks, act, rows, out);
 }
 
 // @ts-ignore: decorator
@@ -48,12 +50,12 @@ export function pairQ2K(group: usize, blocks: i32, act: usize, lane: usize, out:
 }
 
 // @ts-ignore: decorator
-@inline function multiply(kind: i32, lanes: usize, group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
+@inline function multiply(kind: i32, lanes: usize, group: usize, blocks: i32, act: usize, rows: i32, out: usize): void {
   const length = blocks << 5, pass = passBytes(length, <i32>lanes), quadBytes = <usize>(length >> 2) * QUAD * lanes;
   const list = act + 2 * pass, sums = act + halfSumsAt(length, <i32>lanes);
   const steps = blocks + load<i32>(list);
-  clear16(out);
-  if (lanes == 4) clear16(out + 64);
+  const outEnd = lanes == 4 ? out + (<usize>(rows + 1 >> 1) << 7) : out + 64;
+  for (let at = out; at < outEnd; at += 64) clear16(at);
   for (let n = 0; n < steps; n++) {
     let b = <usize>n, from = act, sum = sums;
     if (n >= blocks) {
@@ -63,12 +65,21 @@ export function pairQ2K(group: usize, blocks: i32, act: usize, lane: usize, out:
     }
     const units = group + (b >> 3) * (unitBytes(kind) + 8 * blockBytes(kind));
     const w = units + unitBytes(kind) + (b & 7) * blockBytes(kind);
-    sum += (b << 2) * lanes + (lane << 2);
-    const scale = from + quadBytes + (b << 3) * lanes + (lane << 2);
-    const quads = from + (b << 3) * QUAD * lanes + lane * QUAD;
-    for (let g: usize = 0; g < 4; g++) four(kind, g, lanes, w, units, quads, sum, scale, out);
+    sum += (b << 2) * lanes;
+    let scale = from + quadBytes + (b << 3) * lanes;
+    let quads = from + (b << 3) * QUAD * lanes;
+    if (lanes == 1) {
+      for (let g: usize = 0; g < 4; g++) four(kind, g, lanes, w, units, quads, sum, scale, out);
+    } else {
+      for (let at = out; at < outEnd; at += 128) {
+        for (let g: usize = 0; g < 4; g++) four(kind, g, lanes, w, units, quads, sum, scale, at);
+        quads += 2 * QUAD;
+        sum += 8;
+        scale += 8;
+      }
+    }
   }
-  shrink(out, lanes == 4 ? 128 : 64);
+  shrink(out, outEnd - out);
 }
 
 /** A block's part of outputs 4g to 4g + 3. `quads`, `sum`, `scale`: of the first row; the second one's are behind them. */

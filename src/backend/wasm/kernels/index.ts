@@ -13,7 +13,7 @@ export { initConstants } from './simd';
 export { lastStep, stopThreads } from './sync';
 
 // For tests, which try each kind by itself.
-export { multiplyFew, multiplyRow, multiplyRows, openGroup, unpackRow } from './packs';
+export { fewRows, multiplyFew, multiplyRow, multiplyRows, openGroup, unpackRow } from './packs';
 export { chooseRefined, quantize8, spread } from './quantize';
 export { sumHalves } from './half-blocks';
 

@@ -9,7 +9,7 @@
  */
 import { packBlocks, unpackBlocks } from './blocks';
 import { BRAIN, HALF, WHOLE, packFloats, rowFloats, rowsFloats, unpackRowFloats } from './floats';
-import { pairQ2K, pairQ3K, pairQ6K, rowQ2K, rowQ3K, rowQ6K } from './half-row';
+import { fewQ2K, fewQ3K, fewQ6K, rowQ2K, rowQ3K, rowQ6K } from './half-row';
 import { OPEN_HALVES, OPEN_HALVES_TAIL, rowsHalves } from './half-rows';
 import {
   BF16, F16, F32, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
@@ -19,9 +19,10 @@ import { OPEN4, openQ4, packQ4, rowQ4, rowsQ4, unpackRowQ4 } from './q4';
 import { openQ2K, packQ2K, unpackRowQ2K } from './q2k';
 import { openQ3K, packQ3K, unpackRowQ3K } from './q3k';
 import { openQ6K, packQ6K, unpackRowQ6K } from './q6k';
-import { packQ8, pairQ8, rowQ8, unpackRowQ8 } from './q8';
+import { fewQ8, packQ8, rowQ8, unpackRowQ8 } from './q8';
 import {
-  openQ4_0, openQ4_K, openQ5_0, openQ5_1, openQ5_K, pairQ4_0, pairQ4_1, pairQ4_K, pairQ5_0, pairQ5_1, pairQ5_K,
+  fourQ4_0, fourQ4_1, fourQ4_K, fourQ5_0, fourQ5_1, fourQ5_K, openQ4_0, openQ4_K, openQ5_0, openQ5_1, openQ5_K, pairQ4_0,
+  pairQ4_1, pairQ4_K, pairQ5_0, pairQ5_1, pairQ5_K,
   rowQ4_0, rowQ4_K, rowQ5_0, rowQ5_1, rowQ5_K, rowsSuper,
 } from './quants-kernels';
 import { RELAXED } from './simd';
@@ -122,14 +123,15 @@ export function multiplyRow(kind: i32, group: usize, columns: i32, act: usize, o
 }
 
 /**
- * The most rows that `multiplyFew` takes for a kind; with more, an opened group is faster. 8-bit quants and floats are used as
- * they lie. 4-bit quants cost so little to unpack that opening pays from about 20 rows on, all
- * others from 5 on; without relaxed SIMD from 3 on.
+ * The most rows of which `multiplyFew` takes 1 to 4 at a time; with more, an opened group is faster. 8-bit quants and floats are
+ * used as they lie. 4-bit quants cost so little to unpack that opening pays from about 20 rows on, 5-bit ones from 9, all others
+ * from 5 on; without relaxed SIMD from 3 on.
  */
 export function fewRows(kind: i32): i32 {
   if (kind == Q8_0 || kind >= F16) return i32.MAX_VALUE;
   if (!RELAXED) return 2;
-  return kind == Q4_0 || kind == Q4_1 || kind == Q4_K ? 16 : 4;
+  if (isHalves(kind)) return 4;
+  return kind == Q4_0 || kind == Q4_1 || kind == Q4_K ? 16 : 8;
 }
 
 /** 16 outputs of each of 1 to 4 rows of activations (lanes = 4) with the group as it is packed: f32 [rows][16] at `out`. */
@@ -137,22 +139,33 @@ export function multiplyFew(
   kind: i32, group: usize, columns: i32, rows: i32, act: usize, offsets: usize, out: usize,
 ): void {
   const form = formAt(kind, act), blocks = columns >> 5;
-  if (kind >= F16) {
-    rowsFloats(floatForm(kind), group, columns, form, out);
-    return;
-  }
-  for (let lane: usize = 0; lane < <usize>rows; lane += 2, out += 128) {
-    if (kind == Q8_0) pairQ8(group, blocks, form, <i32>lane, offsets, out);
-    else if (kind == Q4_1) pairQ4_1(group, blocks, form, lane, out);
-    else if (kind == Q4_0) pairQ4_0(group, blocks, form, lane, out);
-    else if (kind == Q5_0) pairQ5_0(group, blocks, form, lane, out);
-    else if (kind == Q5_1) pairQ5_1(group, blocks, form, lane, out);
-    else if (kind == Q6_K) pairQ6K(group, blocks, form, lane, out);
-    else if (kind == Q3_K) pairQ3K(group, blocks, form, lane, out);
-    else if (kind == Q2_K) pairQ2K(group, blocks, form, lane, out);
-    else if (kind == Q4_K) pairQ4_K(group, blocks, form, lane, out);
-    else pairQ5_K(group, blocks, form, lane, out);
-  }
+  if (kind >= F16) rowsFloats(floatForm(kind), group, columns, form, out);
+  else if (kind == Q8_0) fewQ8(group, blocks, form, rows, offsets, out);
+  else if (kind == Q6_K) fewQ6K(group, blocks, form, rows, out);
+  else if (kind == Q3_K) fewQ3K(group, blocks, form, rows, out);
+  else if (kind == Q2_K) fewQ2K(group, blocks, form, rows, out);
+  else if (RELAXED && rows > 2) multiplyFour(kind, group, blocks, form, out);
+  else multiplyTwo(kind, group, blocks, form, out);
+}
+
+// @ts-ignore: decorator
+@inline function multiplyTwo(kind: i32, group: usize, blocks: i32, act: usize, out: usize): void {
+  if (kind == Q4_1) pairQ4_1(group, blocks, act, out);
+  else if (kind == Q4_0) pairQ4_0(group, blocks, act, out);
+  else if (kind == Q5_0) pairQ5_0(group, blocks, act, out);
+  else if (kind == Q5_1) pairQ5_1(group, blocks, act, out);
+  else if (kind == Q4_K) pairQ4_K(group, blocks, act, out);
+  else pairQ5_K(group, blocks, act, out);
+}
+
+// @ts-ignore: decorator
+@inline function multiplyFour(kind: i32, group: usize, blocks: i32, act: usize, out: usize): void {
+  if (kind == Q4_1) fourQ4_1(group, blocks, act, out);
+  else if (kind == Q4_0) fourQ4_0(group, blocks, act, out);
+  else if (kind == Q5_0) fourQ5_0(group, blocks, act, out);
+  else if (kind == Q5_1) fourQ5_1(group, blocks, act, out);
+  else if (kind == Q4_K) fourQ4_K(group, blocks, act, out);
+  else fourQ5_K(group, blocks, act, out);
 }
 
 /** Opens a group for `multiplyRows`. */

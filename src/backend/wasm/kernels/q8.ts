@@ -1,5 +1,5 @@
 /**
- * 8-bit weights (w = d x q, q in -128..127) with 14-bit activations, for one row and for two.
+ * 8-bit weights (w = d x q, q in -128..127) with 14-bit activations, for one row and for up to four.
  *
  * Packed group: 16 rows of K columns, as K/32 blocks of 544 bytes: 32 vectors (quad q = 0..7, g = 0..3) whose lane r, byte c
  * is row 4g + r, column 4q + c; then f16 d of the 16 rows. Beside the matrix an f32 per row: what the activations' offset
@@ -137,88 +137,99 @@ export function rowQ8(w: usize, blocks: i32, act: usize, offsets: usize, out: us
 }
 
 /**
- * 16 outputs for each of two rows (14-bit form, lanes = 4, rows `lane` and the next). Result f32 [2][16] times 2^-56 at `out`.
- * Two passes of 8 outputs: both digits of both rows make 8 accumulators.
+ * 16 outputs for each of 1 to 4 rows (14-bit form, lanes = 4). Result f32 [rows][16] times 2^-56 at `out`, which is also written
+ * for an even number of rows. Two rows and 8 outputs of a block at a time: both digits make 8 accumulators, and the outputs' floats
+ * wait in memory. All of a block before the next one, so that weights come from memory at an even pace.
  */
-export function pairQ8(w: usize, blocks: i32, group: usize, lane: i32, offsets: usize, out: usize): void {
-  const act = group + (<usize>lane << 3), scales = group + <usize>(blocks << 8) + (<usize>lane << 2);
-  halfPair(w, w + 512, blocks, act, scales, offsets, out);
-  halfPair(w + 32, w + 528, blocks, act, scales, offsets + 32, out + 32);
+export function fewQ8(w: usize, blocks: i32, group: usize, rows: i32, offsets: usize, out: usize): void {
+  const outEnd = out + (<usize>(rows + 1 >> 1) << 7);
+  for (let at = out; at < outEnd; at += 64) {
+    v128.store(at, v128.load(offsets, 0), 0);
+    v128.store(at, v128.load(offsets, 16), 16);
+    v128.store(at, v128.load(offsets, 32), 32);
+    v128.store(at, v128.load(offsets, 48), 48);
+  }
+  let act = group;
+  for (const end = w + <usize>blocks * BLOCK8; w < end; w += BLOCK8) {
+    for (let at = out, pair = act; at < outEnd; at += 128, pair += 16) {
+      eight(w, w + 512, pair, at);
+      eight(w + 32, w + 528, pair, at + 32);
+    }
+    act += 256;
+  }
+  for (let at = out, scale = act; at < outEnd; at += 64, scale += 4) {
+    const factor = v128.load32_splat(scale);
+    v128.store(at, f32x4.mul(v128.load(at, 0), factor), 0);
+    v128.store(at, f32x4.mul(v128.load(at, 16), factor), 16);
+    v128.store(at, f32x4.mul(v128.load(at, 32), factor), 32);
+    v128.store(at, f32x4.mul(v128.load(at, 48), factor), 48);
+  }
 }
 
-function halfPair(w: usize, d: usize, blocks: i32, act: usize, scales: usize, offsets: usize, out: usize): void {
-  let f0 = v128.load(offsets), f1 = v128.load(offsets, 16), g0 = f0, g1 = f1;
-  for (const end = w + <usize>blocks * BLOCK8; w < end; w += BLOCK8) {
-    let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, e0 = a0, e1 = a0;
-    let w0: v128, w1: v128, u: v128, v: v128;
-    w0 = v128.load(w, 0); w1 = v128.load(w, 16);
-    u = v128.load32_splat(act); v = v128.load32_splat(act + 4);
-    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
-    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
-    u = v128.load32_splat(act + 8); v = v128.load32_splat(act + 12);
-    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
-    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
-    w0 = v128.load(w, 64); w1 = v128.load(w, 80);
-    u = v128.load32_splat(act + 32); v = v128.load32_splat(act + 36);
-    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
-    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
-    u = v128.load32_splat(act + 40); v = v128.load32_splat(act + 44);
-    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
-    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
-    w0 = v128.load(w, 128); w1 = v128.load(w, 144);
-    u = v128.load32_splat(act + 64); v = v128.load32_splat(act + 68);
-    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
-    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
-    u = v128.load32_splat(act + 72); v = v128.load32_splat(act + 76);
-    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
-    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
-    w0 = v128.load(w, 192); w1 = v128.load(w, 208);
-    u = v128.load32_splat(act + 96); v = v128.load32_splat(act + 100);
-    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
-    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
-    u = v128.load32_splat(act + 104); v = v128.load32_splat(act + 108);
-    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
-    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
-    w0 = v128.load(w, 256); w1 = v128.load(w, 272);
-    u = v128.load32_splat(act + 128); v = v128.load32_splat(act + 132);
-    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
-    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
-    u = v128.load32_splat(act + 136); v = v128.load32_splat(act + 140);
-    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
-    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
-    w0 = v128.load(w, 320); w1 = v128.load(w, 336);
-    u = v128.load32_splat(act + 160); v = v128.load32_splat(act + 164);
-    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
-    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
-    u = v128.load32_splat(act + 168); v = v128.load32_splat(act + 172);
-    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
-    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
-    w0 = v128.load(w, 384); w1 = v128.load(w, 400);
-    u = v128.load32_splat(act + 192); v = v128.load32_splat(act + 196);
-    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
-    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
-    u = v128.load32_splat(act + 200); v = v128.load32_splat(act + 204);
-    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
-    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
-    w0 = v128.load(w, 448); w1 = v128.load(w, 464);
-    u = v128.load32_splat(act + 224); v = v128.load32_splat(act + 228);
-    a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
-    if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
-    u = v128.load32_splat(act + 232); v = v128.load32_splat(act + 236);
-    b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
-    if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
-    w0 = halfUnsigned(d); w1 = halfUnsigned(d + 8);
-    f0 = finish(f0, total(a0, c0), w0);
-    f1 = finish(f1, total(a1, c1), w1);
-    g0 = finish(g0, total(b0, e0), w0);
-    g1 = finish(g1, total(b1, e1), w1);
-    act += 256;
-    d += BLOCK8;
-  }
-  let scale = v128.load32_splat(scales);
-  v128.store(out, f32x4.mul(f0, scale));
-  v128.store(out, f32x4.mul(f1, scale), 16);
-  scale = v128.load32_splat(scales, 4);
-  v128.store(out, f32x4.mul(g0, scale), 64);
-  v128.store(out, f32x4.mul(g1, scale), 80);
+/** A block's part of 8 outputs of two rows. `d`: their scales. */
+// @ts-ignore: decorator
+@inline function eight(w: usize, d: usize, act: usize, out: usize): void {
+  let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, e0 = a0, e1 = a0;
+  let w0: v128, w1: v128, u: v128, v: v128;
+  w0 = v128.load(w, 0); w1 = v128.load(w, 16);
+  u = v128.load32_splat(act, 0); v = v128.load32_splat(act, 4);
+  a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+  if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+  u = v128.load32_splat(act, 8); v = v128.load32_splat(act, 12);
+  b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+  if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+  w0 = v128.load(w, 64); w1 = v128.load(w, 80);
+  u = v128.load32_splat(act, 32); v = v128.load32_splat(act, 36);
+  a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+  if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+  u = v128.load32_splat(act, 40); v = v128.load32_splat(act, 44);
+  b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+  if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+  w0 = v128.load(w, 128); w1 = v128.load(w, 144);
+  u = v128.load32_splat(act, 64); v = v128.load32_splat(act, 68);
+  a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+  if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+  u = v128.load32_splat(act, 72); v = v128.load32_splat(act, 76);
+  b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+  if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+  w0 = v128.load(w, 192); w1 = v128.load(w, 208);
+  u = v128.load32_splat(act, 96); v = v128.load32_splat(act, 100);
+  a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+  if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+  u = v128.load32_splat(act, 104); v = v128.load32_splat(act, 108);
+  b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+  if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+  w0 = v128.load(w, 256); w1 = v128.load(w, 272);
+  u = v128.load32_splat(act, 128); v = v128.load32_splat(act, 132);
+  a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+  if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+  u = v128.load32_splat(act, 136); v = v128.load32_splat(act, 140);
+  b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+  if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+  w0 = v128.load(w, 320); w1 = v128.load(w, 336);
+  u = v128.load32_splat(act, 160); v = v128.load32_splat(act, 164);
+  a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+  if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+  u = v128.load32_splat(act, 168); v = v128.load32_splat(act, 172);
+  b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+  if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+  w0 = v128.load(w, 384); w1 = v128.load(w, 400);
+  u = v128.load32_splat(act, 192); v = v128.load32_splat(act, 196);
+  a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+  if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+  u = v128.load32_splat(act, 200); v = v128.load32_splat(act, 204);
+  b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+  if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+  w0 = v128.load(w, 448); w1 = v128.load(w, 464);
+  u = v128.load32_splat(act, 224); v = v128.load32_splat(act, 228);
+  a0 = dotSigned(a0, w0, u, v); a1 = dotSigned(a1, w1, u, v);
+  if (RELAXED) { c0 = dotSigned(c0, w0, v, v); c1 = dotSigned(c1, w1, v, v); }
+  u = v128.load32_splat(act, 232); v = v128.load32_splat(act, 236);
+  b0 = dotSigned(b0, w0, u, v); b1 = dotSigned(b1, w1, u, v);
+  if (RELAXED) { e0 = dotSigned(e0, w0, v, v); e1 = dotSigned(e1, w1, v, v); }
+  w0 = halfUnsigned(d); w1 = halfUnsigned(d + 8);
+  v128.store(out, finish(v128.load(out), total(a0, c0), w0));
+  v128.store(out, finish(v128.load(out, 16), total(a1, c1), w1), 16);
+  v128.store(out, finish(v128.load(out, 64), total(b0, e0), w0), 64);
+  v128.store(out, finish(v128.load(out, 80), total(b1, e1), w1), 80);
 }

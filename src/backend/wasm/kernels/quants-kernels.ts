@@ -1,14 +1,16 @@
 /**
- * The kernels of the types whose quants have 4 or 5 bits: one row (lanes = 1), two of four rows (lanes = 4), and opening a group
- * for `rowsQ4`, which serves them all. Each is a function of its own, with its bits and form of scales built in.
+ * The kernels of the types whose quants have 4 or 5 bits: one row (lanes = 1), the first two or all of four rows (lanes = 4), and
+ * opening a group for `rowsQ4`, which serves them all. Each is a function of its own, with its bits and form of scales built in.
  *
  * Results are f32 [rows][16] times 2^-56 at `out`.
  */
+import { shrink } from './half-blocks';
 import { OPEN4, rowsQ4 } from './q4';
 import { openQuants } from './quants';
 import { multiplyTwo } from './quants-pair';
+import { multiplyFour } from './quants-four';
 import { multiplyOne } from './quants-row';
-import { AFFINE, CENTRED, SUPER, blockAt, due, minimumsOf, scalesOf, unitsAt } from './quants-scales';
+import { AFFINE, CENTRED, SUPER, blockAt, minimumsOf, scalesOf, unitsAt } from './quants-scales';
 
 export function rowQ4_0(group: usize, blocks: i32, act: usize, out: usize): void {
   multiplyOne(false, CENTRED, group, blocks, act, out);
@@ -30,28 +32,52 @@ export function rowQ5_K(group: usize, blocks: i32, act: usize, out: usize): void
   multiplyOne(true, SUPER, group, blocks, act, out);
 }
 
-export function pairQ4_0(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
-  multiplyTwo(false, CENTRED, group, blocks, act, lane, out);
+export function pairQ4_0(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyTwo(false, CENTRED, group, blocks, act, out);
 }
 
-export function pairQ4_1(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
-  multiplyTwo(false, AFFINE, group, blocks, act, lane, out);
+export function pairQ4_1(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyTwo(false, AFFINE, group, blocks, act, out);
 }
 
-export function pairQ5_0(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
-  multiplyTwo(true, CENTRED, group, blocks, act, lane, out);
+export function pairQ5_0(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyTwo(true, CENTRED, group, blocks, act, out);
 }
 
-export function pairQ5_1(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
-  multiplyTwo(true, AFFINE, group, blocks, act, lane, out);
+export function pairQ5_1(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyTwo(true, AFFINE, group, blocks, act, out);
 }
 
-export function pairQ4_K(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
-  multiplyTwo(false, SUPER, group, blocks, act, lane, out);
+export function pairQ4_K(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyTwo(false, SUPER, group, blocks, act, out);
 }
 
-export function pairQ5_K(group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
-  multiplyTwo(true, SUPER, group, blocks, act, lane, out);
+export function pairQ5_K(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyTwo(true, SUPER, group, blocks, act, out);
+}
+
+export function fourQ4_0(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyFour(false, CENTRED, group, blocks, act, out);
+}
+
+export function fourQ4_1(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyFour(false, AFFINE, group, blocks, act, out);
+}
+
+export function fourQ5_0(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyFour(true, CENTRED, group, blocks, act, out);
+}
+
+export function fourQ5_1(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyFour(true, AFFINE, group, blocks, act, out);
+}
+
+export function fourQ4_K(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyFour(false, SUPER, group, blocks, act, out);
+}
+
+export function fourQ5_K(group: usize, blocks: i32, act: usize, out: usize): void {
+  multiplyFour(true, SUPER, group, blocks, act, out);
 }
 
 /** Bytes, f32 scales and minimums of a group, K/32 blocks of OPEN4. */
@@ -98,5 +124,5 @@ export function openQ5_K(group: usize, blocks: i32, out: usize): void {
 /** Four rows with a group that was opened from super-blocks. */
 export function rowsSuper(opened: usize, blocks: i32, act: usize, out: usize): void {
   rowsQ4(opened, blocks, act, out);
-  for (let end = out + 256; out < end; out += 16) v128.store(out, due(SUPER, v128.load(out)));
+  shrink(out, 256);
 }

@@ -9,11 +9,11 @@ import { blockAt, blockBytes, chain, due, minimumsOf, runCount, runLength, scale
 import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './simd';
 
 /**
- * 16 outputs for each of rows `lane` and `lane + 1` of a group of four. `act`: 8-bit form with lanes = 4. Writes f32 [2][16] times
+ * 16 outputs for each of the first two rows of a group of four. `act`: 8-bit form with lanes = 4. Writes f32 [2][16] times
  * 2^-56 at `out`.
  */
 // @ts-ignore: decorator
-@inline export function multiplyTwo(five: bool, scales: i32, group: usize, blocks: i32, act: usize, lane: usize, out: usize): void {
+@inline export function multiplyTwo(five: bool, scales: i32, group: usize, blocks: i32, act: usize, out: usize): void {
   const mask = firstMask(five), upper = upperMask(), lower = lowerMask();
   const pass = passBytes(blocks << 5, 4), quadBytes = <usize>(blocks << 5) * QUAD;
   const list = act + 2 * pass;
@@ -28,8 +28,8 @@ import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './si
     }
     const units = unitsAt(five, group, b);
     let w = blockAt(five, scales, group, b);
-    let a = from + (<usize>b << 5) * QUAD + lane * QUAD;
-    let numbers = from + quadBytes + (<usize>b << 5) + (lane << 2);
+    let a = from + (<usize>b << 5) * QUAD;
+    let numbers = from + quadBytes + (<usize>b << 5);
     for (const end = w + <usize>count * blockBytes(five, scales); w < end; w += blockBytes(five, scales)) {
       let r0 = i32x4.splat(0), r1 = r0, r2 = r0, r3 = r0, s0 = r0, s1 = r0, s2 = r0, s3 = r0;
       // Quads of the first row, first and second columns, then of the second row.
