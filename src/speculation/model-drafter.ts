@@ -8,7 +8,7 @@
  */
 import type { KvCache, Pick, PickRequest, Sampling, Session } from '../backend/session.ts';
 import { SelvedgeError, assert } from '../errors.ts';
-import { DRAFT_AGREEMENT, DRAFT_ENTROPY, DRAFT_PROBABILITY } from './drafter.ts';
+import { draftTokens } from './drafted-tokens.ts';
 import type { Draft, DraftContext, Drafter } from './drafter.ts';
 
 /** Keys and values of the draft model, for one sequence. Whoever gave them keeps them for later ones. */
@@ -108,9 +108,12 @@ class SequenceDrafter implements ModelDrafter {
     const start = this.#parts.now();
     while (await this.catchUp());
     const room = this.#contextLength - this.#sequence.length + 1;
-    const { ids, features } = await this.#draft(context, Math.min(maxLength, room));
-    if (ids.length === 0) return null;
-    return { ids: Int32Array.from(ids), features, forced: 0, estMs: this.#parts.now() - start };
+    const drafted = await draftTokens(this.#isFull ? [] : this.#sequence.slice(this.#rewound()), context, {
+      most: Math.min(maxLength, room),
+      endTokens: this.#parts.endTokens,
+      pick: (ids, sampling) => this.#pick(ids, sampling),
+    });
+    return drafted && { ...drafted, estMs: this.#parts.now() - start };
   }
 
   /** The last drafted token is not fed, so a full context leaves room for one. */
@@ -121,26 +124,10 @@ class SequenceDrafter implements ModelDrafter {
     );
   }
 
-  async #draft(context: DraftContext, most: number): Promise<{ ids: number[]; features: Float32Array[] }> {
-    const { endTokens, vocabSize } = this.#parts;
-    const { sampling, count } = followingSampling(context.sampling);
-    const ids: number[] = [];
-    const features: Float32Array[] = [];
-    /** Whether the free guess was the same until here: what it says further on is about this text. */
-    let follows = true;
-    let fed = this.#isFull ? [] : this.#sequence.slice(this.#rewound());
-    while (fed.length > 0) {
-      const [pick] = await this.#step(fed, [{ row: fed.length - 1, sampling }]);
-      if (!pick || pick.id >= vocabSize) break;
-      const guess: number | undefined = follows ? context.free[ids.length] : undefined;
-      follows = guess === pick.id;
-      ids.push(pick.id);
-      features.push(featuresOf(pick, guess));
-      count(pick.id);
-      const isLast = ids.length === most || endTokens.has(pick.id) || !context.goesOn(features);
-      fed = isLast ? [] : [pick.id];
-    }
-    return { ids, features };
+  /** None where memory is full, and none that the target does not know. */
+  async #pick(ids: readonly number[], sampling: Sampling): Promise<Pick | undefined> {
+    const [pick] = await this.#step(ids, [{ row: ids.length - 1, sampling }]);
+    return pick && pick.id < this.#parts.vocabSize ? pick : undefined;
   }
 
   /** How much of the sequence the cache holds, without its last token: that has to be computed again for what follows. */
@@ -188,23 +175,4 @@ class SequenceDrafter implements ModelDrafter {
       }
     }
   }
-}
-
-/** The target's sampling, with statistics, and with penalties that count what is drafted. */
-function followingSampling({ seen, ...sampling }: Sampling): { sampling: Sampling; count(id: number): void } {
-  const base: Sampling = { ...sampling, statistics: true, topCount: 0 };
-  if (!seen) return { sampling: base, count() {} };
-  const output = new Map(seen.output);
-  return {
-    sampling: { ...base, seen: { prompt: seen.prompt, output } },
-    count: (id) => output.set(id, (output.get(id) ?? 0) + 1),
-  };
-}
-
-function featuresOf({ id, logprob, entropy }: Pick, guess: number | undefined): Float32Array {
-  const features = new Float32Array(3);
-  features[DRAFT_PROBABILITY] = Math.exp(logprob);
-  features[DRAFT_ENTROPY] = entropy;
-  features[DRAFT_AGREEMENT] = guess === undefined ? 0 : guess === id ? 1 : -1;
-  return features;
 }
