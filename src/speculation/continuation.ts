@@ -8,27 +8,37 @@ const FEATURES = 2;
 
 /**
  * Goes on from `state`, which is where the last `matchLength` tokens of the sequence lead. At the end of a text it goes on
- * from a shorter end of what it has so far, and so repeats what is periodic. Null where nothing is known to follow.
+ * from a shorter end of what it has so far, no shorter than the match: so it repeats what is periodic and makes nothing up.
+ * Null where nothing is known to follow.
  */
 export function continuation(
   automaton: SuffixAutomaton,
   state: number,
   { matchLength, maxLength }: { matchLength: number; maxLength: number },
 ): Draft | null {
+  const start = thatGoesOn(automaton, state);
+  const match = start === state ? matchLength : automaton.length(start);
   const ids = new Int32Array(maxLength);
   const known = new Float32Array(maxLength * FEATURES);
   const features: Float32Array[] = [];
-  let at = state;
-  while (features.length < maxLength) {
-    while (at !== ROOT && !automaton.goesOn(at)) at = automaton.link(at);
-    if (at === ROOT) break;
-    const start = features.length * FEATURES;
-    known[start + MATCH_LENGTH] = matchLength;
-    known[start + MATCH_SHARE] = automaton.share(at);
+  let at = start;
+  while (at !== ROOT && features.length < maxLength) {
+    const offset = features.length * FEATURES;
+    known[offset + MATCH_LENGTH] = match;
+    known[offset + MATCH_SHARE] = automaton.share(at);
     ids[features.length] = automaton.likeliest(at);
-    features.push(known.subarray(start, start + FEATURES));
-    at = automaton.afterLikeliest(at);
+    features.push(known.subarray(offset, offset + FEATURES));
+    const next = automaton.afterLikeliest(at);
+    at = thatGoesOn(automaton, next);
+    if (at !== next && automaton.length(at) < match) break;
   }
   const length = features.length;
   return length === 0 ? null : { ids: ids.subarray(0, length), features, forced: 0, estMs: 0 };
+}
+
+/** The longest end of what leads to `state` behind which a token is known. */
+function thatGoesOn(automaton: SuffixAutomaton, state: number): number {
+  let at = state;
+  while (at !== ROOT && !automaton.goesOn(at)) at = automaton.link(at);
+  return at;
 }

@@ -11,7 +11,7 @@ import { LONGEST_MATCH, SuffixMatcher } from './suffix-matcher.ts';
 export interface PastOutputs {
   drafter: Drafter;
   /** An answer that is newer than all before it. */
-  add(ids: readonly number[]): void;
+  add(ids: ArrayLike<number>): void;
   /** Learns about so many tokens; false when nothing is left to learn. */
   learn(tokens: number): boolean;
   /** Forgets all of them. */
@@ -57,7 +57,7 @@ export function createPastOutputs(mostTokens = MOST_TOKENS): PastOutputs {
       reset: () => sequence.rewind(0),
     },
     add(ids) {
-      const output = Int32Array.from(ids.slice(-mostTokens / 2));
+      const output = Int32Array.from(ids).slice(-mostTokens / 2);
       outputs.push(output);
       held += output.length;
       if (held > mostTokens) dropOldest();

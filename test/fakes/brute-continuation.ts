@@ -36,17 +36,25 @@ export function guessFrom(
 function guess(text: readonly number[], match: readonly number[], maxLength: number): Guess | null {
   const ids: number[] = [];
   const shares: number[] = [];
-  let context = [...match];
-  while (ids.length < maxLength) {
-    while (context.length > 0 && followersOf(text, context).every((id) => id < 0)) context = context.slice(1);
-    if (context.length === 0) break;
+  let context = thatGoesOn(text, match);
+  const matchLength = context.length;
+  while (context.length > 0 && ids.length < maxLength) {
     const followers = followersOf(text, context);
     const { id, count } = commonest(followers);
     ids.push(id);
     shares.push(count / followers.length);
-    context.push(id);
+    const longer = [...context, id];
+    context = thatGoesOn(text, longer);
+    if (context.length < longer.length && context.length < matchLength) break;
   }
-  return ids.length === 0 ? null : { ids, matchLength: match.length, shares };
+  return ids.length === 0 ? null : { ids, matchLength, shares };
+}
+
+/** The longest end of `tokens` behind which there is a token. */
+function thatGoesOn(text: readonly number[], tokens: readonly number[]): readonly number[] {
+  let end = tokens;
+  while (end.length > 0 && followersOf(text, end).every((id) => id < 0)) end = end.slice(1);
+  return end;
 }
 
 /** What comes after each occurrence of `piece`, in order. */
