@@ -8,14 +8,16 @@ import type { UseStore } from 'idb-keyval';
 /**
  * `models`: one record per stored file. `chunks`: [file key, index] -> ArrayBuffer, where there is no OPFS.
  * `prefix-blocks`: key -> record; `prefix-nodes`: key -> node, and the revision. `settings`: by name.
+ * `past-outputs`: `OutputKey` as an array -> bytes.
  */
-export type StoreName = 'models' | 'chunks' | 'prefix-blocks' | 'prefix-nodes' | 'settings';
+export type StoreName = 'models' | 'chunks' | 'prefix-blocks' | 'prefix-nodes' | 'settings' | 'past-outputs';
 
 const NAME = 'selvedge';
 /** The stores that each version added. */
 const ADDED: readonly (readonly StoreName[])[] = [
   ['models', 'chunks'],
   ['prefix-blocks', 'prefix-nodes', 'settings'],
+  ['past-outputs'],
 ];
 /** How long a tab that does not make way for a new version is waited for. */
 const BLOCKED_MS = 3000;

@@ -31,7 +31,7 @@ export function tenantTag(tenant: string): string {
 }
 
 /** The block that follows `previous` and holds the tokens `ids`. */
-export function blockKey(previous: string, ids: readonly number[]): string {
+export function blockKey(previous: string, ids: ArrayLike<number>): string {
   return hashOf(utf8(previous), new Uint8Array(Uint32Array.from(ids).buffer));
 }
 
