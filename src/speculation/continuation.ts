@@ -5,6 +5,8 @@ import { ROOT } from './suffix-automaton.ts';
 import type { SuffixAutomaton } from './suffix-automaton.ts';
 
 const FEATURES = 2;
+/** A draft is at most so many times as long as its match: what repeated for a token or two goes on for a few. */
+const LENGTHS_OF_MATCH = 2;
 
 /**
  * Goes on from `state`, which is where the last `matchLength` tokens of the sequence lead. At the end of a text it goes on
@@ -18,11 +20,12 @@ export function continuation(
 ): Draft | null {
   const start = thatGoesOn(automaton, state);
   const match = start === state ? matchLength : automaton.length(start);
-  const ids = new Int32Array(maxLength);
-  const known = new Float32Array(maxLength * FEATURES);
+  const most = Math.min(maxLength, LENGTHS_OF_MATCH * match);
+  const ids = new Int32Array(most);
+  const known = new Float32Array(most * FEATURES);
   const features: Float32Array[] = [];
   let at = start;
-  while (at !== ROOT && features.length < maxLength) {
+  while (at !== ROOT && features.length < most) {
     const offset = features.length * FEATURES;
     known[offset + MATCH_LENGTH] = match;
     known[offset + MATCH_SHARE] = automaton.share(at);

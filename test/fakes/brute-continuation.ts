@@ -1,4 +1,4 @@
-/** What a suffix drafter should say, found by looking at every place of the text. Slow and plain. */
+/** What a suffix drafter should say, found by looking at every place of the text. Slow and plain. No longer than two matches. */
 
 export interface Guess {
   ids: number[];
@@ -38,7 +38,7 @@ function guess(text: readonly number[], match: readonly number[], maxLength: num
   const shares: number[] = [];
   let context = thatGoesOn(text, match);
   const matchLength = context.length;
-  while (context.length > 0 && ids.length < maxLength) {
+  while (context.length > 0 && ids.length < Math.min(maxLength, 2 * matchLength)) {
     const followers = followersOf(text, context);
     const { id, count } = commonest(followers);
     ids.push(id);
