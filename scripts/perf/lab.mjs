@@ -70,7 +70,7 @@ export async function openLab(address, browser = 'default') {
 }
 
 /** What bench.open() on the page takes. */
-export function pageOptions(address, { engine, model, threads, simd, prefixes }) {
+export function pageOptions(address, { engine, model, threads, simd, prefixes, speculation }) {
   if (engine === 'transformers') return { engine, threads, model: basename(peerFiles.onnx) };
   return {
     engine,
@@ -78,6 +78,7 @@ export function pageOptions(address, { engine, model, threads, simd, prefixes })
     url: `${address}/files/${modelFiles[model]}`,
     ...(simd ? { simd } : {}),
     ...(prefixes ? { prefixes } : {}),
+    ...(speculation ? { speculation } : {}),
   };
 }
 

@@ -45,6 +45,8 @@ const TIMINGS = {
   cache_n: 0,
   draft_n: 0,
   draft_n_accepted: 0,
+  draft_gained_ms: 0,
+  draft_by: {},
 };
 
 test('a full chat completion has exactly the documented shape', async () => {

@@ -11,6 +11,8 @@ import type { Outside } from './checks.ts';
 import { readModel } from './model-option.ts';
 import type { ModelOption } from './model-option.ts';
 import { readUrl, refuseUnknownOptions } from './option-checks.ts';
+import { readSpeculation } from './speculation-option.ts';
+import type { SpeculationOptions } from './speculation-option.ts';
 
 export interface ClientOptions {
   /** A GGUF: its URL, a file the user chose, or the short name of a preset (`modelPresets`). */
@@ -25,6 +27,8 @@ export interface ClientOptions {
   contextLength?: number | 'fit' | undefined;
   /** How keys and values are kept. Default 'q8': a quarter of the memory of 'f32'. */
   kv?: 'q8' | 'f32' | undefined;
+  /** Whether tokens are guessed ahead: never slower by more than a hundredth, and never another token. Default 'auto'. */
+  speculation?: 'auto' | 'off' | SpeculationOptions | undefined;
   /** Beginnings of prompts that are kept in this browser: at most `maxBytes`, default 256 MiB; `false` keeps none. */
   prefixes?: false | { maxBytes?: number | undefined } | undefined;
   /** Who is speaking. What is kept of one tenant is never used for another. Default: the empty string. */
@@ -60,6 +64,7 @@ const KNOWN = new Set([
   'contextLength',
   'kv',
   'simd',
+  'speculation',
   'prefixes',
   'tenant',
   'passphrase',
@@ -94,6 +99,7 @@ export function readClientOptions(options: unknown): ReadOptions {
         contextLength: options['contextLength'] === 'fit' ? 'fit' : readContextLength(options),
       },
       content: readContent(options),
+      speculation: readSpeculation(options['speculation']),
     },
     worker: worker ?? undefined,
     workerUrl: readUrl(options['workerUrl'], 'workerUrl'),

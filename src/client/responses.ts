@@ -185,7 +185,14 @@ export function timingsOf(timings: GenerationTimings, choiceCount: number): Timi
     predicted_ms: predictedMs,
     predicted_per_second: perSecond(predictedTokens - choiceCount, predictedMs),
     cache_n: cachedTokens,
-    draft_n: timings.draftedTokens,
-    draft_n_accepted: timings.acceptedTokens,
+    draft_n: timings.speculation.drafted,
+    draft_n_accepted: timings.speculation.accepted,
+    draft_gained_ms: timings.speculation.gainedMs,
+    draft_by: Object.fromEntries(
+      Object.entries(timings.speculation.byDrafter).map(([id, { drafted, accepted }]) => [
+        id,
+        { n: drafted, n_accepted: accepted },
+      ]),
+    ),
   };
 }

@@ -108,8 +108,13 @@ export interface Timings {
   /** Of the tokens after the first. */
   predicted_per_second: number;
   cache_n: number;
+  /** Tokens that were guessed ahead, and those of them that were right. */
   draft_n: number;
   draft_n_accepted: number;
+  /** Time won by that, as far as can be told; negative when it was lost. */
+  draft_gained_ms: number;
+  /** The same counts for each drafter that guessed. */
+  draft_by: Record<string, { n: number; n_accepted: number }>;
 }
 
 export interface Usage {

@@ -116,6 +116,7 @@ test('a worker that is killed rejects what is pending', async () => {
       draft: null,
       options: { threads: 1, simd: 'auto', kv: 'q8', contextLength: 0 },
       content: { prefixBytes: 0, tenant: '', passphrase: null },
+      speculation: null,
     },
     {},
   );

@@ -14,6 +14,7 @@ const LOAD: LoadRequest = {
   draft: source('small'),
   options: { threads: 1, simd: 'auto', kv: 'q8', contextLength: 0 },
   content: CONTENT,
+  speculation: null,
 };
 
 function start(loadModel: EngineParts['loadModel']): Engine {

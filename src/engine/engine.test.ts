@@ -18,6 +18,7 @@ const LOAD = {
   options: { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0 },
   draft: null,
   content: CONTENT,
+  speculation: null,
 };
 
 async function open(

@@ -34,6 +34,9 @@ import type { PrefixParts, Prefixes } from './prefixes.ts';
 import type { PrefixShelf } from './prefix-shelf.ts';
 import { preparePrompt } from './prompt.ts';
 import { createScheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduler.ts';
+import { openSpeculator } from './speculation.ts';
+import type { Speculator } from '../speculation/speculator.ts';
 
 /** What the engine is made of; tests put fakes in their place. */
 export interface EngineParts {
@@ -75,6 +78,7 @@ interface Loaded {
   model: LoadedModel;
   conversations: Conversations;
   prefixes: Prefixes;
+  speculator: Speculator | undefined;
 }
 
 export function createEngine(parts: EngineParts): Engine {
@@ -100,7 +104,7 @@ export function createEngine(parts: EngineParts): Engine {
     signal: AbortSignal,
     post: (message: GenerationMessage) => void,
   ): Promise<void> {
-    const { model, conversations, prefixes } = running();
+    const { model, conversations, prefixes, speculator } = running();
     const number = ++lastRequest;
     const arrivedAt = now();
     const prompt = preparePrompt(request, model);
@@ -126,7 +130,20 @@ export function createEngine(parts: EngineParts): Engine {
         droppedMessages,
       });
       return runGeneration(
-        { number, request, prompt, seed, model, conversations, prefixes, breath, events, now, post },
+        {
+          number,
+          request,
+          prompt,
+          seed,
+          model,
+          conversations,
+          prefixes,
+          speculator,
+          breath,
+          events,
+          now,
+          post,
+        },
         counts,
       );
     };
@@ -149,15 +166,8 @@ export function createEngine(parts: EngineParts): Engine {
     store,
     async load(request, call) {
       assert(!loaded, 'an engine loads one model');
-      const { content: settings, source } = request;
-      const opening = openShelf(parts.openPrefixes, { settings, model: source.id, now });
-      // If loading fails, that is the error.
-      opening.catch(() => undefined);
-      const model = await loadWithEvents(parts, events, request, call);
-      const queue = createIdleQueue(scheduler, parts.quiet);
-      const prefixes = await openPrefixes(opening, settings, { model, queue, events });
-      loaded = { model, conversations: createConversations(model.session), prefixes };
-      return infoOf(model);
+      loaded = await loadAll(parts, { events, scheduler }, request, call);
+      return infoOf(loaded.model);
     },
     generate: (request, { signal, post }) => runInTurn(request, signal, post),
     tokenize: (text, parseSpecial) => running().model.encode(text, { parseSpecial }),
@@ -167,6 +177,25 @@ export function createEngine(parts: EngineParts): Engine {
     pinPrefix: (prompt, privacy) => pinPrefix(prompt, privacy, { ...running(), scheduler, turn, now }),
     prefixes: () => running().prefixes,
   };
+}
+
+/** The model, and what goes with it. */
+async function loadAll(
+  parts: EngineParts,
+  { events, scheduler }: { events: EventLog; scheduler: Scheduler },
+  request: LoadRequest,
+  call: LoadCall,
+): Promise<Loaded> {
+  const { now } = parts;
+  const { content: settings, source, speculation } = request;
+  const opening = openShelf(parts.openPrefixes, { settings, model: source.id, now });
+  // If loading fails, that is the error.
+  opening.catch(() => undefined);
+  const model = await loadWithEvents(parts, events, request, call);
+  const queue = createIdleQueue(scheduler, parts.quiet);
+  const prefixes = await openPrefixes(opening, settings, { model, queue, events });
+  const speculator = speculation ? openSpeculator(speculation, { model, queue, now }) : undefined;
+  return { model, conversations: createConversations(model.session), prefixes, speculator };
 }
 
 async function openPrefixes(

@@ -4,7 +4,13 @@
  * whichever is first; what a choice ends with goes out with its end.
  */
 import type { Sampling } from '../backend/session.ts';
-import type { ChoiceDelta, GenerateRequest, GenerationMessage, GenerationTimings } from '../rpc/protocol.ts';
+import type {
+  ChoiceDelta,
+  GenerateRequest,
+  GenerationMessage,
+  GenerationTimings,
+  SpeculationCounts,
+} from '../rpc/protocol.ts';
 import type { Breath } from './breath.ts';
 import { createChoiceOutput } from './choice-output.ts';
 import type { OutputOptions } from './choice-output.ts';
@@ -15,9 +21,11 @@ import type { EventLog } from './events.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { Prefixes } from './prefixes.ts';
 import type { PreparedPrompt } from './prompt.ts';
+import type { Speculator } from '../speculation/speculator.ts';
 
 const MESSAGE_TOKENS = 8;
 const MESSAGE_INTERVAL_MS = 16;
+const NO_SPECULATION: SpeculationCounts = { drafted: 0, accepted: 0, gainedMs: 0, byDrafter: {} };
 /** Enough for a tag of several tokens and a line end. */
 const PROMPT_END_TOKENS = 16;
 
@@ -30,6 +38,8 @@ export interface GenerationJob {
   model: LoadedModel;
   conversations: Conversations;
   prefixes: Prefixes;
+  /** Undefined where nothing is guessed. */
+  speculator: Speculator | undefined;
   breath: Breath;
   events: EventLog;
   now: () => number;
@@ -66,7 +76,7 @@ async function run(
   conversation: Conversation,
   counts: GenerationCounts,
 ): Promise<{ deltas: ChoiceDelta[]; timings: GenerationTimings }> {
-  const { model, prompt, conversations, prefixes, breath, now, request } = job;
+  const { model, prompt, conversations, prefixes, breath, now, request, speculator } = job;
   const restoreMs = await restore(job, conversation);
   const cachedTokens = conversation.ids.length;
   const start = now();
@@ -79,6 +89,7 @@ async function run(
       choices: choicesOf(request, prompt.ids, job.seed),
       maxTokens: prompt.maxTokens,
       pause: () => breath.take(),
+      guesser: speculator,
       makeRoom: () => prefixes.makeRoom() || conversations.evict(conversation),
     },
     listener,
@@ -92,8 +103,7 @@ async function run(
     predictedTokens: counts.predictedTokens,
     reasoningTokens: listener.reasoningTokens(),
     predictedMs: now() - listener.prefilledAt(),
-    draftedTokens: 0,
-    acceptedTokens: 0,
+    speculation: speculator?.counts() ?? NO_SPECULATION,
   };
   return { deltas: listener.rest(), timings };
 }
@@ -178,11 +188,12 @@ function createListener(
       if (request.stream) postGathered();
       output = open(choice + 1);
     },
-    stepEnd(choice) {
+    stepEnd(choice, idCount, acceptedCount) {
       counts.steps += 1;
       if (!events.watched) return;
       const position = prompt.ids.length + counts.predictedTokens;
-      events.emit({ type: 'step', request: number, choice, idCount: 1, acceptedCount: 1, position });
+      const drafter = job.speculator?.lastDrafter ?? null;
+      events.emit({ type: 'step', request: number, choice, idCount, acceptedCount, drafter, position });
     },
     prefilledAt: () => prefilledAt,
     reasoningTokens: () => reasoningTokens,

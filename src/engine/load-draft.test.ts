@@ -90,6 +90,7 @@ function startLoad(setup: Setup): { loading: Promise<LoadedModel>; seen: Seen } 
       draft: source('small'),
       options: { threads: 1, simd: 'auto', kv: 'q8', contextLength: 0, ...setup.options },
       content: CONTENT,
+      speculation: null,
     },
     {
       ...(setup.signal ? { signal: setup.signal } : {}),

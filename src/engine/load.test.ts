@@ -97,6 +97,7 @@ async function load(setup: LoadSetup): Promise<{ loaded: Promise<LoadedModel>; s
     options: { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0, ...setup.options },
     draft: null,
     content: CONTENT,
+    speculation: null,
   };
   const loaded = loader.loadModel(request, open);
   await loaded.catch(() => {});

@@ -114,7 +114,7 @@ async function load(store: FakeStore, source: Partial<ModelSource> = {}): Promis
   });
   const progress: LoadProgress[] = [];
   const whole = { kind: 'url', url: FIRST, id: 'tiny', ...source } as ModelSource;
-  const request = { source: whole, draft: null, options, content: CONTENT };
+  const request = { source: whole, draft: null, options, content: CONTENT, speculation: null };
   const loaded = await loader.loadModel(request, { onProgress: (event) => progress.push(event) });
   return { loaded, plan: plan!, bytes, progress, readBefore };
 }

@@ -46,7 +46,16 @@ async function compute(
     const makeRoom = (): boolean => prefixes.makeRoom() || conversations.evict(conversation);
     const { session } = model;
     await decode(
-      { session, conversation, prompt: ids, choices: [], maxTokens: 1, pause: turn, makeRoom },
+      {
+        session,
+        conversation,
+        prompt: ids,
+        choices: [],
+        maxTokens: 1,
+        pause: turn,
+        makeRoom,
+        guesser: undefined,
+      },
       NOBODY,
     );
     prefixes.observePrefill(computed, now() - start);

@@ -6,6 +6,7 @@
  * of one generation, its end included, travels on its port. A worker sends at most one message per step, then
  * exactly one `end` or `error`; the page sends at most one `cancel`. Whoever is done closes its end.
  */
+import type { EngineEvent } from './engine-events.ts';
 import type { SessionInfo, SessionOptions } from '../backend/session.ts';
 import type { WireError } from '../errors.ts';
 import type {
@@ -30,6 +31,7 @@ export type WireFailure = WireError | WireFault;
 export type LoadOptions = Omit<SessionOptions, 'contextLength'> & { contextLength: number | 'fit' };
 
 export type { Privacy };
+export type { EngineEvent, EngineEventType, EventsMessage } from './engine-events.ts';
 
 /** A model, and how it would be run. */
 export interface ModelRequest {
@@ -41,6 +43,17 @@ export interface LoadRequest extends ModelRequest {
   /** A smaller model that drafts for it, run in the same way. */
   draft: ModelSource | null;
   content: ContentSettings;
+  /** `null`: nothing is guessed. */
+  speculation: SpeculationSettings | null;
+}
+
+/** Who may guess ahead: 'suffix' goes on as this conversation did before, 'past' as earlier answers did. */
+export type DrafterName = 'suffix' | 'past';
+
+export interface SpeculationSettings {
+  drafters: DrafterName[];
+  /** Most tokens guessed at a time. */
+  maxLookahead: number;
 }
 
 /** How what was said, and what was computed from it, is kept in this browser. */
@@ -214,8 +227,16 @@ export interface GenerationTimings {
   reasoningTokens: number;
   /** From the end of the prompt to the last token. */
   predictedMs: number;
-  draftedTokens: number;
-  acceptedTokens: number;
+  speculation: SpeculationCounts;
+}
+
+/** Tokens that were guessed, and those of them that were right. */
+export interface SpeculationCounts {
+  drafted: number;
+  accepted: number;
+  byDrafter: Record<string, { drafted: number; accepted: number }>;
+  /** Milliseconds fewer than steps without guesses would have taken, as far as can be told; negative when it was more. */
+  gainedMs: number;
 }
 
 /** A beginning of prompts whose keys and values are kept in this browser. */
@@ -255,62 +276,6 @@ export type LoadMessage =
 
 /** Page to worker, on the port of a generation or a load. */
 export type PortRequest = { type: 'cancel' };
-
-/** `at` is milliseconds since the epoch, comparable between threads. `request` numbers the engine's requests from 1. */
-export type EngineEvent = { at: number } & (
-  | { type: 'load-start'; model: string; draft: string | null }
-  | { type: 'load-phase'; model: string; phase: LoadProgress['phase'] }
-  /** `memoryBytes` is that of model and draft. */
-  | { type: 'load-end'; model: string; origin: ModelFile['origin']; ms: number; memoryBytes: number }
-  | { type: 'load-failed'; model: string; code: string }
-  | { type: 'request-queued'; request: number; priority: number; waiting: number }
-  | {
-      type: 'request-start';
-      request: number;
-      promptTokens: number;
-      waitedMs: number;
-      droppedMessages: number;
-    }
-  | { type: 'prefix-restore'; request: number; tokens: number; byteLength: number; ms: number }
-  | {
-      /** What was written after a request, in idle time. `full`: not all of it, because the budget or the disk is. */
-      type: 'prefix-keep';
-      outcome: 'done' | 'full' | 'failed';
-      blocks: number;
-      byteLength: number;
-      evicted: number;
-      ms: number;
-    }
-  | { type: 'prefill-end'; request: number; promptTokens: number; cachedTokens: number; ms: number }
-  | {
-      type: 'step';
-      request: number;
-      choice: number;
-      idCount: number;
-      acceptedCount: number;
-      position: number;
-    }
-  | {
-      type: 'request-end';
-      request: number;
-      outcome: 'done' | 'aborted' | 'failed';
-      steps: number;
-      predictedTokens: number;
-      /** Messages posted and turns of the event loop taken: what the request cost beside the arithmetic. */
-      messages: number;
-      hops: number;
-      ms: number;
-    }
-);
-
-export type EngineEventType = EngineEvent['type'];
-
-export interface EventsMessage {
-  type: 'events';
-  events: EngineEvent[];
-  /** Events that the ring had to forget since the last message. */
-  lost: number;
-}
 
 export interface EngineApi {
   /** Answers once the worker holds the lock `lifeLock` (where there are locks): it is released when the worker dies. */

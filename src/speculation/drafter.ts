@@ -21,13 +21,20 @@ export interface Drafter {
   reset(): void;
 }
 
+/** A drafter that runs a model, whose own cache may have to catch up with what was observed. */
+export interface ModelDrafter extends Drafter {
+  readonly free: false;
+  /** Tokens that the next `propose` computes before it drafts. */
+  pendingTokens(): number;
+}
+
 export interface Draft {
   ids: Int32Array;
   /** What the drafter knows about each of its tokens; of one length and meaning for all drafts of a drafter. */
   features: readonly Float32Array[];
   /** How many of the first `ids` are certain. */
   forced: number;
-  /** Expected milliseconds that making it took or takes; 0 of free drafters. */
+  /** What drafting took, in milliseconds, without catching up; 0 of free drafters. */
   estMs: number;
 }
 

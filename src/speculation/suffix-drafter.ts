@@ -33,7 +33,9 @@ export function createSuffixDrafter(): Drafter {
     propose(_context, maxLength) {
       catchUp();
       const state = automaton.repeated;
-      return continuation(automaton, state, { matchLength: automaton.length(state), maxLength });
+      const matchLength = automaton.length(state);
+      // What repeated for a token or two goes on for a few: the rest is not worth finding.
+      return continuation(automaton, state, { matchLength, maxLength: Math.min(maxLength, 2 * matchLength) });
     },
     observe(committed) {
       for (let i = 0; i < committed.length; i++) text.push(committed[i]!);

@@ -3,6 +3,7 @@
  */
 import { createClient } from '../../src/client/client.ts';
 import type { Client } from '../../src/client/client.ts';
+import type { ClientOptions } from '../../src/client/options.ts';
 import { createByteModel } from './byte-model.ts';
 import type { ByteModel, ByteModelOptions } from './byte-model.ts';
 import { startInProcess } from './in-process.ts';
@@ -16,10 +17,13 @@ export interface FakeClient {
 
 export async function openClient(
   options: ByteModelOptions = {},
-  parts: Omit<InProcessOptions, 'model'> = {},
+  parts: Omit<InProcessOptions, 'model'> & Pick<ClientOptions, 'speculation'> = {},
 ): Promise<FakeClient> {
+  // Off by default: tests count the session's steps.
+  const { speculation = 'off', ...rest } = parts;
   const model = createByteModel(options);
-  const process = startInProcess({ model, ...parts });
-  const client = await createClient({ model: 'https://models.test/byte-model.gguf', worker: process.worker });
+  const process = startInProcess({ model, ...rest });
+  const address = 'https://models.test/byte-model.gguf';
+  const client = await createClient({ model: address, worker: process.worker, speculation });
   return { client, model, process };
 }

@@ -67,7 +67,13 @@ export function createWorld({ tokenMs, readMs }: Speeds = { tokenMs: 1, readMs: 
       const source = { kind: 'url' as const, url: 'https://models.test/m.gguf', id: 'm' };
       const session = { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0 };
       await engine.load(
-        { source, draft: null, options: session, content: { ...CONTENT, prefixBytes: BUDGET, ...content } },
+        {
+          source,
+          draft: null,
+          options: session,
+          content: { ...CONTENT, prefixBytes: BUDGET, ...content },
+          speculation: null,
+        },
         {},
       );
       return visitOf(engine, model);

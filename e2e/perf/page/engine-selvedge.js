@@ -2,10 +2,26 @@
  * selvedge through its public entry, as an application uses it.
  */
 
-/** @param {{ url: string, threads: number, simd?: string, contextLength?: number, prefixes?: false | object }} options */
-export async function openSelvedge({ url, threads, simd = 'auto', contextLength = 2048, prefixes = false }) {
+/** @param {{ url: string, threads: number, simd?: string, contextLength?: number, prefixes?: false | object, speculation?: string | object }} options */
+export async function openSelvedge({
+  url,
+  threads,
+  simd = 'auto',
+  contextLength = 2048,
+  prefixes = false,
+  // Peers are met without: what a step takes is compared, not how many tokens it gives.
+  speculation = 'off',
+}) {
   const { createClient } = await import('/selvedge/lib/index.js');
-  const client = await createClient({ model: url, device: 'cpu', threads, simd, contextLength, prefixes });
+  const client = await createClient({
+    model: url,
+    device: 'cpu',
+    threads,
+    simd,
+    contextLength,
+    prefixes,
+    speculation,
+  });
   return {
     async run({ prompt, tokens }) {
       const { timings } = await client.completions.create({ prompt, max_tokens: tokens, temperature: 0 });

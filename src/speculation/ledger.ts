@@ -1,0 +1,45 @@
+/**
+ * The ledger of time. Against what plain decoding would have taken it books what decoding with drafts took, and a draft
+ * that could lose more than there is to lose is not made. So, over the life of an engine, decoding with drafts takes at most
+ * 1.01 times as long as without, and one step more: as far as the time of a plain step is known.
+ *
+ * Each request begins with nothing to spare: what an earlier one gained is the user's, what it lost stays lost.
+ */
+
+/** Of plain time, the share that may be lost. */
+const SHARE = 0.01;
+
+/** The most that may be lost in a row, in plain steps, however long it went well. */
+const MOST_STEPS = 25;
+
+export class Ledger {
+  /** Of this request, in milliseconds; negative when it is behind plain decoding. */
+  #credit = 0;
+  /** What earlier requests lost. */
+  #lost = 0;
+  /** What plain decoding of all tokens would have taken. */
+  #plain = 0;
+
+  /** Of this request: how many milliseconds less than plain decoding it took. */
+  get gained(): number {
+    return this.#credit;
+  }
+
+  /** A request begins. */
+  begin(): void {
+    this.#lost += Math.max(0, -this.#credit);
+    this.#credit = 0;
+  }
+
+  /** `tokens` came about in `elapsed` milliseconds; a plain step takes `step`. */
+  book(tokens: number, elapsed: number, step: number): void {
+    this.#plain += tokens * step;
+    this.#credit += tokens * step - elapsed;
+  }
+
+  /** Whether a round may lose `ms` if all goes wrong. */
+  allows(ms: number, step: number): boolean {
+    const allowance = step + Math.min(SHARE * this.#plain - this.#lost, MOST_STEPS * step);
+    return this.#credit - ms >= -allowance;
+  }
+}

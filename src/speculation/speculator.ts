@@ -1,0 +1,240 @@
+/**
+ * Who decides, before each step, what to guess. It asks the free drafters, weighs their guesses and what a model that drafts
+ * might give against the measured cost of wider steps, takes the best if it beats a plain step by a margin and the ledger
+ * can bear its failure, and learns from what came. It changes how long tokens take, never which.
+ *
+ * A round: `draft` before the step, `settle` right after it with the tokens that the target chose: the accepted drafts and
+ * one more.
+ */
+import type { Sampling } from '../backend/session.ts';
+import { CostCurve, MAX_WIDTH } from './cost-curve.ts';
+import type { Draft, Drafter, ModelDrafter } from './drafter.ts';
+import { FreeDrafts } from './free-drafts.ts';
+import { Ledger } from './ledger.ts';
+import { ModelDrafts } from './model-drafts.ts';
+
+/** A draft must promise this many times the speed of plain steps. */
+const MARGIN = 1.03;
+/** A request's first tokens are decoded plainly, so that what a plain step takes is known; sure guesses excepted. */
+const PLAIN_START = 8;
+/** And one of so many. */
+const PLAIN_EVERY = 64;
+
+const BESIDE_RATE = 0.1;
+
+const NOTHING = new Int32Array(0);
+
+/** Of a request: tokens guessed, those that were right, and the milliseconds won against plain decoding. */
+export interface SpeculationCounts {
+  drafted: number;
+  accepted: number;
+  byDrafter: Record<string, { drafted: number; accepted: number }>;
+  gainedMs: number;
+}
+
+export interface SpeculatorOptions {
+  drafters: readonly (Drafter | ModelDrafter)[];
+  /** Most tokens of a draft. */
+  maxLookahead: number;
+  /** Milliseconds, with fractions. */
+  now: () => number;
+}
+
+interface Round {
+  start: number;
+  /** When the draft was there: what follows is the target's step. */
+  stepStart: number;
+  used: FreeDrafts | ModelDrafts | undefined;
+  draft: Draft | undefined;
+}
+
+export class Speculator {
+  readonly curve = new CostCurve();
+  readonly ledger = new Ledger();
+  readonly #free: readonly FreeDrafts[];
+  readonly #models: readonly ModelDrafts[];
+  readonly #maxLookahead: number;
+  readonly #now: () => number;
+  #sampling: Sampling | undefined;
+  #promptLength = 0;
+  #position = 0;
+  /** Tokens of this request, and of all. */
+  #tokens = 0;
+  #life = 0;
+  #sincePlain = 0;
+  /** Milliseconds that go by beside a step without a model that drafts. */
+  #beside = 0;
+  #round: Round | undefined;
+  #counts = noCounts();
+
+  constructor({ drafters, maxLookahead, now }: SpeculatorOptions) {
+    this.#free = drafters.filter(({ free }) => free).map((drafter) => new FreeDrafts(drafter));
+    this.#models = drafters.filter(isModel).map((drafter) => new ModelDrafts(drafter));
+    this.#maxLookahead = Math.min(maxLookahead, MAX_WIDTH - 1);
+    this.#now = now;
+  }
+
+  /** Of the request so far. */
+  counts(): SpeculationCounts {
+    return { ...this.#counts, gainedMs: this.ledger.gained };
+  }
+
+  /** The drafter whose guess the last step verified. */
+  lastDrafter: string | null = null;
+
+  /** A request begins, its prompt computed. */
+  begin(prompt: ArrayLike<number>): void {
+    const start = this.#now();
+    this.#round = undefined;
+    this.#counts = noCounts();
+    this.#tokens = 0;
+    this.ledger.begin();
+    this.curve.restart();
+    for (const { drafter } of this.#all()) {
+      drafter.reset();
+      drafter.observe(prompt);
+    }
+    this.#promptLength = prompt.length;
+    this.#position = prompt.length;
+    this.ledger.book(0, this.#now() - start, 0);
+  }
+
+  /** A choice begins with `first`: the sequence is the prompt and that token. */
+  beginChoice(sampling: Sampling, first: number): void {
+    const start = this.#now();
+    this.#sampling = sampling;
+    const isFresh = this.#position === this.#promptLength;
+    for (const drafts of this.#free) drafts.forget();
+    for (const { drafter } of this.#all()) {
+      if (!isFresh) drafter.rewind(this.#promptLength);
+      drafter.observe([first]);
+    }
+    this.#position = this.#promptLength + 1;
+    this.ledger.book(0, this.#now() - start, 0);
+  }
+
+  /** What may follow the tokens so far: at most `limit`, nothing for a plain step. */
+  async draft(limit: number): Promise<Int32Array> {
+    const start = this.#now();
+    const round: Round = { start, stepStart: start, used: undefined, draft: undefined };
+    this.#round = round;
+    const most = Math.min(limit, this.#maxLookahead);
+    if (most > 0) await this.#choose(round, most);
+    round.stepStart = this.#now();
+    return round.draft?.ids ?? NOTHING;
+  }
+
+  /** The step could not be done with the draft, and is done without. */
+  drop(): void {
+    if (!this.#round) return;
+    this.#round.draft = undefined;
+    this.#round.used = undefined;
+  }
+
+  /** The step was done: the accepted drafts and one more token came. */
+  settle(committed: ArrayLike<number>): void {
+    const round = this.#round;
+    if (!round) return;
+    this.#round = undefined;
+    const stepEnd = this.#now();
+    const width = 1 + (round.draft?.ids.length ?? 0);
+    this.curve.observe(width, stepEnd - round.stepStart);
+    this.#learn(round, committed.length - 1);
+    for (const { drafter } of this.#all()) drafter.observe(committed);
+    for (const drafts of this.#free) drafts.score(committed);
+    this.#position += committed.length;
+    this.#tokens += committed.length;
+    this.#life += committed.length;
+    this.#sincePlain = width === 1 ? 0 : this.#sincePlain + committed.length;
+    this.#book(round, committed.length, width, stepEnd);
+  }
+
+  /**
+   * A plain step is no gain or loss however long it took; what goes on beside it is. Whatever takes far longer than it uses to
+   * was interrupted, as plain decoding would have been.
+   */
+  #book(round: Round, tokens: number, width: number, stepEnd: number): void {
+    const { curve, ledger } = this;
+    const beside = round.stepStart - round.start + (this.#now() - stepEnd);
+    const isAlone = !(round.used instanceof ModelDrafts);
+    if (isAlone) this.#beside += BESIDE_RATE * (Math.min(beside, 4 * this.#beside + 0.02) - this.#beside);
+    const step = width === 1 ? curve.single : Math.min(stepEnd - round.stepStart, 2 * curve.estimate(width));
+    ledger.book(tokens, step + (isAlone ? this.#beside : beside), curve.single);
+  }
+
+  #all(): readonly (FreeDrafts | ModelDrafts)[] {
+    return [...this.#free, ...this.#models];
+  }
+
+  async #choose(round: Round, most: number): Promise<void> {
+    const { curve, ledger } = this;
+    const sampling = this.#sampling;
+    if (!sampling) return;
+    const context = { sampling, position: this.#position, free: NOTHING, goesOn: () => true };
+    for (const drafts of this.#free) await drafts.ask(context, MAX_WIDTH - 1);
+    if (!curve.known || this.#sincePlain >= PLAIN_EVERY) return;
+    const isStart = this.#tokens < PLAIN_START;
+    const plain = 1 / curve.single;
+    let rate = MARGIN * plain;
+    let guess: Int32Array = NOTHING;
+    for (const drafts of this.#free) {
+      const bid = drafts.bid(curve, most);
+      if (!bid || !drafts.draft) continue;
+      if (guess.length === 0) guess = drafts.draft.ids;
+      if (bid.rate <= rate || (isStart && !drafts.isSure) || drafts.pace.rests(this.#life)) continue;
+      if (!ledger.allows(curve.estimate(bid.length + 1) - curve.single, curve.single)) continue;
+      rate = bid.rate;
+      guess = drafts.draft.ids;
+      round.used = drafts;
+      round.draft = cut(drafts.draft, bid.length);
+    }
+    if (isStart) return;
+    for (const drafts of this.#models) {
+      const bid = drafts.bid(curve, most, this.#life);
+      if (bid.rate <= rate || drafts.pace.rests(this.#life)) continue;
+      if (!ledger.allows(drafts.risk(curve, bid.length), curve.single)) continue;
+      const options = { curve, rate: Math.max(bid.rate, plain), now: this.#now, at: this.#life };
+      const draft = await drafts.ask({ ...context, free: guess }, most, options);
+      if (!draft) {
+        drafts.pace.observe(0, this.#life);
+        continue;
+      }
+      rate = bid.rate;
+      round.used = drafts;
+      round.draft = draft;
+    }
+  }
+
+  #learn({ used, draft }: Round, accepted: number): void {
+    this.lastDrafter = used?.drafter.id ?? null;
+    if (!used || !draft) return;
+    const drafted = draft.ids.length;
+    used.pace.observe(accepted, this.#life);
+    if (used instanceof ModelDrafts) used.observe(draft, accepted);
+    const { byDrafter } = this.#counts;
+    const of = (byDrafter[used.drafter.id] ??= { drafted: 0, accepted: 0 });
+    for (const counts of [this.#counts, of]) {
+      counts.drafted += drafted;
+      counts.accepted += accepted;
+    }
+  }
+}
+
+function isModel(drafter: Drafter | ModelDrafter): drafter is ModelDrafter {
+  return !drafter.free;
+}
+
+function noCounts(): Omit<SpeculationCounts, 'gainedMs'> {
+  return { drafted: 0, accepted: 0, byDrafter: {} };
+}
+
+function cut(draft: Draft, length: number): Draft {
+  if (length === draft.ids.length) return draft;
+  const { ids, features, forced, estMs } = draft;
+  return {
+    ids: ids.slice(0, length),
+    features: features.slice(0, length),
+    forced: Math.min(forced, length),
+    estMs,
+  };
+}
