@@ -11,7 +11,7 @@ test('a URL is enough, and its file gives the id', () => {
       content: { prefixBytes: 2 ** 28, tenant: '', passphrase: null },
       source: { kind: 'url', url, id: 'SmolLM2 135M.Q4_1' },
       options: { threads: 'auto', simd: 'auto', kv: 'q8', contextLength: 0 },
-      speculation: { drafters: ['suffix', 'past'], maxLookahead: 15 },
+      speculation: { drafters: ['suffix', 'past', 'draft'], maxLookahead: 15 },
     },
     worker: undefined,
     workerUrl: undefined,

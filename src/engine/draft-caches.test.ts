@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createTableSession } from '../../test/fakes/table-session.ts';
 import type { TableSession } from '../../test/fakes/table-session.ts';
 import { createModelDrafter } from '../speculation/model-drafter.ts';
-import type { ModelDrafter } from '../speculation/model-drafter.ts';
+import type { ModelDrafter } from '../speculation/drafter.ts';
 import { createDraftCaches } from './draft-caches.ts';
 
 const range = (start: number, count: number): number[] => Array.from({ length: count }, (_, i) => start + i);

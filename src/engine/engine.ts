@@ -35,8 +35,8 @@ import type { PrefixShelf } from './prefix-shelf.ts';
 import { preparePrompt } from './prompt.ts';
 import { createScheduler } from './scheduler.ts';
 import type { Scheduler } from './scheduler.ts';
-import { openSpeculator } from './speculation.ts';
-import type { Speculator } from '../speculation/speculator.ts';
+import { openSpeculation } from './speculation.ts';
+import type { Speculation } from './speculation.ts';
 
 /** What the engine is made of; tests put fakes in their place. */
 export interface EngineParts {
@@ -78,7 +78,7 @@ interface Loaded {
   model: LoadedModel;
   conversations: Conversations;
   prefixes: Prefixes;
-  speculator: Speculator | undefined;
+  speculation: Speculation | undefined;
 }
 
 export function createEngine(parts: EngineParts): Engine {
@@ -104,7 +104,7 @@ export function createEngine(parts: EngineParts): Engine {
     signal: AbortSignal,
     post: (message: GenerationMessage) => void,
   ): Promise<void> {
-    const { model, conversations, prefixes, speculator } = running();
+    const { model, conversations, prefixes, speculation } = running();
     const number = ++lastRequest;
     const arrivedAt = now();
     const prompt = preparePrompt(request, model);
@@ -138,7 +138,7 @@ export function createEngine(parts: EngineParts): Engine {
           model,
           conversations,
           prefixes,
-          speculator,
+          speculation,
           breath,
           events,
           now,
@@ -187,15 +187,17 @@ async function loadAll(
   call: LoadCall,
 ): Promise<Loaded> {
   const { now } = parts;
-  const { content: settings, source, speculation } = request;
+  const { content: settings, source } = request;
   const opening = openShelf(parts.openPrefixes, { settings, model: source.id, now });
   // If loading fails, that is the error.
   opening.catch(() => undefined);
   const model = await loadWithEvents(parts, events, request, call);
   const queue = createIdleQueue(scheduler, parts.quiet);
   const prefixes = await openPrefixes(opening, settings, { model, queue, events });
-  const speculator = speculation ? openSpeculator(speculation, { model, queue, now }) : undefined;
-  return { model, conversations: createConversations(model.session), prefixes, speculator };
+  const speculation = request.speculation
+    ? openSpeculation(request.speculation, { model, past: undefined, queue, now })
+    : undefined;
+  return { model, conversations: createConversations(model.session), prefixes, speculation };
 }
 
 async function openPrefixes(

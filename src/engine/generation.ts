@@ -21,7 +21,7 @@ import type { EventLog } from './events.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { Prefixes } from './prefixes.ts';
 import type { PreparedPrompt } from './prompt.ts';
-import type { Speculator } from '../speculation/speculator.ts';
+import type { Speculation } from './speculation.ts';
 
 const MESSAGE_TOKENS = 8;
 const MESSAGE_INTERVAL_MS = 16;
@@ -39,7 +39,7 @@ export interface GenerationJob {
   conversations: Conversations;
   prefixes: Prefixes;
   /** Undefined where nothing is guessed. */
-  speculator: Speculator | undefined;
+  speculation: Speculation | undefined;
   breath: Breath;
   events: EventLog;
   now: () => number;
@@ -76,9 +76,10 @@ async function run(
   conversation: Conversation,
   counts: GenerationCounts,
 ): Promise<{ deltas: ChoiceDelta[]; timings: GenerationTimings }> {
-  const { model, prompt, conversations, prefixes, breath, now, request, speculator } = job;
+  const { model, prompt, conversations, prefixes, breath, now, request, speculation } = job;
   const restoreMs = await restore(job, conversation);
   const cachedTokens = conversation.ids.length;
+  speculation?.follow(conversation.cache);
   const start = now();
   const listener = createListener(job, counts, { start, cachedTokens });
   await decode(
@@ -89,7 +90,7 @@ async function run(
       choices: choicesOf(request, prompt.ids, job.seed),
       maxTokens: prompt.maxTokens,
       pause: () => breath.take(),
-      guesser: speculator,
+      guesser: speculation?.speculator,
       makeRoom: () => prefixes.makeRoom() || conversations.evict(conversation),
     },
     listener,
@@ -103,7 +104,7 @@ async function run(
     predictedTokens: counts.predictedTokens,
     reasoningTokens: listener.reasoningTokens(),
     predictedMs: now() - listener.prefilledAt(),
-    speculation: speculator?.counts() ?? NO_SPECULATION,
+    speculation: speculation?.speculator.counts() ?? NO_SPECULATION,
   };
   return { deltas: listener.rest(), timings };
 }
@@ -192,7 +193,7 @@ function createListener(
       counts.steps += 1;
       if (!events.watched) return;
       const position = prompt.ids.length + counts.predictedTokens;
-      const drafter = job.speculator?.lastDrafter ?? null;
+      const drafter = job.speculation?.speculator.lastDrafter ?? null;
       events.emit({ type: 'step', request: number, choice, idCount, acceptedCount, drafter, position });
     },
     prefilledAt: () => prefilledAt,

@@ -1,72 +1,74 @@
 /**
- * Puts together who guesses ahead for a loaded model, and measures in idle time what steps of several rows take on it.
+ * Who guesses ahead for a loaded model: puts together the drafters that were asked for, and measures in idle time what steps
+ * of several rows take.
  */
-import type { PickRequest, Sampling, Session } from '../backend/session.ts';
-import type { SpeculationSettings } from '../rpc/protocol.ts';
-import type { CostCurve } from '../speculation/cost-curve.ts';
-import type { Drafter } from '../speculation/drafter.ts';
+import type { KvCache } from '../backend/session.ts';
+import type { DrafterName, SpeculationSettings } from '../rpc/protocol.ts';
+import type { Drafter, ModelDrafter } from '../speculation/drafter.ts';
+import { createModelDrafter } from '../speculation/model-drafter.ts';
+import { createSelfDrafter } from '../speculation/self-drafter.ts';
 import { Speculator } from '../speculation/speculator.ts';
 import { createSuffixDrafter } from '../speculation/suffix-drafter.ts';
+import { createDraftCaches } from './draft-caches.ts';
 import type { IdleQueue } from './idle-queue.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import { measureCosts } from './step-costs.ts';
 
-/** Where a batch's cost changes its course. */
-const WIDTHS = [1, 2, 4, 8, 16];
-/** Medians of so many steps, after one that is not counted. */
-const REPEATS = 3;
-/** Wider steps are not tried once one took longer: a request could wait for it. */
-const LONGEST_MS = 150;
-
-const GREEDY: Sampling = {
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  seed: 0,
-  choice: 0,
-  statistics: false,
-  topCount: 0,
-};
-
-export function openSpeculator(
-  { drafters: names, maxLookahead }: SpeculationSettings,
-  { model, queue, now }: { model: LoadedModel; queue: IdleQueue; now: () => number },
-): Speculator {
-  const drafters: Drafter[] = names.includes('suffix') ? [createSuffixDrafter()] : [];
-  const speculator = new Speculator({ drafters, maxLookahead, now });
-  // Without it the curve is learned from the steps of requests.
-  queue.add((idle) => measureCosts(model.session, speculator.curve, { idle, now })).catch(() => undefined);
-  return speculator;
+export interface Speculation {
+  speculator: Speculator;
+  /** A request's cache, whose sequence is guessed ahead of. */
+  follow(cache: KvCache): void;
 }
 
-/** Fills the curve with medians of dependent steps; before each it waits until no request runs. */
-async function measureCosts(
-  session: Session,
-  curve: CostCurve,
-  { idle, now }: { idle: () => Promise<void>; now: () => number },
-): Promise<void> {
-  const { contextLength } = session.info();
-  const cache = session.createCache();
-  try {
-    for (const width of WIDTHS.filter((wide) => wide * (REPEATS + 1) <= contextLength)) {
-      const ids = new Int32Array(width);
-      const requests: PickRequest[] = Array.from(ids, (_, row) => ({ row, sampling: GREEDY }));
-      const times: number[] = [];
-      for (let i = 0; i <= REPEATS; i++) {
-        await idle();
-        const start = now();
-        await session.step(ids, cache, requests);
-        times.push(now() - start);
-      }
-      cache.rewind(0);
-      const median = times.slice(1).toSorted((a, b) => a - b)[REPEATS >> 1]!;
-      curve.observe(width, median);
-      if (median > LONGEST_MS) return;
+export interface SpeculationParts {
+  model: LoadedModel;
+  /** Of past answers. */
+  past: Drafter | undefined;
+  queue: IdleQueue;
+  now: () => number;
+}
+
+export function openSpeculation(settings: SpeculationSettings, parts: SpeculationParts): Speculation {
+  const { model, queue, now } = parts;
+  let live: KvCache | undefined;
+  const drafters = settings.drafters
+    .map((name) => drafterOf(name, parts, () => live))
+    .filter((drafter) => drafter !== undefined);
+  const speculator = new Speculator({ drafters, maxLookahead: settings.maxLookahead, now });
+  // Without it the costs are learned from the steps of requests.
+  queue.add((idle) => measureCosts(model.session, speculator.curve, { idle, now })).catch(() => undefined);
+  return {
+    speculator,
+    follow(cache) {
+      live = cache;
+    },
+  };
+}
+
+/** Undefined where there is nothing to draft from. */
+function drafterOf(
+  name: DrafterName,
+  { model, past, now }: SpeculationParts,
+  liveCache: () => KvCache | undefined,
+): Drafter | ModelDrafter | undefined {
+  const { session, endTokens, draft } = model;
+  switch (name) {
+    case 'suffix':
+      return createSuffixDrafter();
+    case 'past':
+      return past;
+    case 'self':
+      return createSelfDrafter({ session, liveCache, endTokens, now });
+    case 'draft': {
+      if (!draft) return undefined;
+      const { session: drafting, vocabSize } = draft;
+      return createModelDrafter({
+        session: drafting,
+        acquireKv: createDraftCaches(drafting),
+        endTokens,
+        vocabSize,
+        now,
+      });
     }
-  } finally {
-    cache.dispose();
   }
 }

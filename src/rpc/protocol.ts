@@ -47,8 +47,11 @@ export interface LoadRequest extends ModelRequest {
   speculation: SpeculationSettings | null;
 }
 
-/** Who may guess ahead: 'suffix' goes on as this conversation did before, 'past' as earlier answers did. */
-export type DrafterName = 'suffix' | 'past';
+/**
+ * Who may guess ahead: 'suffix' goes on as this conversation did before, 'past' as earlier answers did, 'draft' is the draft
+ * model, 'self' the model itself through half the bits of its keys and values.
+ */
+export type DrafterName = 'suffix' | 'past' | 'draft' | 'self';
 
 export interface SpeculationSettings {
   drafters: DrafterName[];

@@ -21,11 +21,13 @@ export interface Drafter {
   reset(): void;
 }
 
-/** A drafter that runs a model, whose own cache may have to catch up with what was observed. */
+/** A drafter that runs a model, whose own keys and values may have to catch up with what was observed. */
 export interface ModelDrafter extends Drafter {
   readonly free: false;
-  /** Tokens that the next `propose` computes before it drafts. */
+  /** Tokens that it has to read before it can draft, the last one always among them; 0 where it cannot. */
   pendingTokens(): number;
+  /** Reads a block of them. False when there is none but what goes with the first drafted token. */
+  catchUp(): Promise<boolean>;
 }
 
 export interface Draft {
@@ -34,7 +36,7 @@ export interface Draft {
   features: readonly Float32Array[];
   /** How many of the first `ids` are certain. */
   forced: number;
-  /** What drafting took, in milliseconds, without catching up; 0 of free drafters. */
+  /** What making it took, in milliseconds, catching up included; 0 of free drafters. */
   estMs: number;
 }
 

@@ -11,7 +11,8 @@ import { tinyGguf } from '../../test/models/tiny-gguf.ts';
 import type { TinyOptions } from '../../test/models/tiny-gguf.ts';
 import type { Sampling } from '../backend/session.ts';
 import { createModelDrafter } from './model-drafter.ts';
-import type { DraftKv, ModelDrafter } from './model-drafter.ts';
+import type { ModelDrafter } from './drafter.ts';
+import type { DraftKv } from './model-drafter.ts';
 
 const VOCAB = 320;
 const TARGET: Partial<TinyOptions> = { type: 'Q4_1', layers: 3, seed: 1 };

@@ -7,7 +7,8 @@ import { SelvedgeError } from '../errors.ts';
 import { DRAFT_AGREEMENT, DRAFT_ENTROPY, DRAFT_PROBABILITY } from './drafter.ts';
 import type { DraftContext } from './drafter.ts';
 import { createModelDrafter } from './model-drafter.ts';
-import type { DraftKv, ModelDrafter, ModelDrafterParts } from './model-drafter.ts';
+import type { ModelDrafter } from './drafter.ts';
+import type { DraftKv, ModelDrafterParts } from './model-drafter.ts';
 
 const VOCAB = 50;
 const END = 49;

@@ -9,7 +9,7 @@
 import type { KvCache, Pick, PickRequest, Sampling, Session } from '../backend/session.ts';
 import { SelvedgeError, assert } from '../errors.ts';
 import { draftTokens } from './drafted-tokens.ts';
-import type { Draft, DraftContext, Drafter } from './drafter.ts';
+import type { Draft, DraftContext, ModelDrafter } from './drafter.ts';
 
 /** Keys and values of the draft model, for one sequence. Whoever gave them keeps them for later ones. */
 export interface DraftKv {
@@ -33,13 +33,6 @@ export interface ModelDrafterParts {
   /** Tokens that draft and target have in common: the first so many. */
   vocabSize: number;
   now: () => number;
-}
-
-export interface ModelDrafter extends Drafter {
-  /** Tokens that it has to read before it can draft, the last one always among them; 0 where nothing was observed. */
-  pendingTokens(): number;
-  /** Reads a block of them. False when there is none but what goes with the first drafted token. */
-  catchUp(): Promise<boolean>;
 }
 
 export function createModelDrafter(parts: ModelDrafterParts): ModelDrafter {

@@ -62,18 +62,17 @@ export class ModelDrafts {
   async ask(
     context: Omit<DraftContext, 'goesOn'>,
     maxLength: number,
-    options: { curve: CostCurve; rate: number; now: () => number; at: number },
+    options: { curve: CostCurve; rate: number; at: number },
   ): Promise<Draft | null> {
-    const { curve, rate, now } = options;
+    const { curve, rate } = options;
     this.#lastTry = options.at;
     const pending = this.drafter.pendingTokens();
-    const start = now();
     const draft = await this.drafter.propose(
       { ...context, goesOn: (features) => this.#goesOn(features, maxLength, curve, rate) },
       maxLength,
     );
     if (!draft || draft.ids.length === 0) return null;
-    this.#observeCost(draft, pending, now() - start);
+    this.#observeCost(draft, pending, curve);
     const length = this.#worthiest(draft.features, curve, rate);
     if (length === 0) return null;
     return { ...draft, ids: draft.ids.slice(0, length), features: draft.features.slice(0, length) };
@@ -130,12 +129,21 @@ export class ModelDrafts {
     return best;
   }
 
-  #observeCost(draft: Draft, pending: number, elapsed: number): void {
-    const cost = draft.estMs / draft.ids.length;
-    this.#cost = this.#cost === 0 ? cost : this.#cost + RATE * (cost - this.#cost);
-    // A few tokens that it has not seen yet come with every round.
-    if (pending < 16) return;
-    const catchUp = Math.max(0, elapsed - draft.estMs) / pending;
-    this.#catchUp = this.#catchUp === 0 ? catchUp : this.#catchUp + RATE * (catchUp - this.#catchUp);
+  /** Two pending tokens are usual: the last one, and the one before it after a draft that was right to its end. */
+  #observeCost(draft: Draft, pending: number, curve: CostCurve): void {
+    const drafted = draft.ids.length;
+    if (pending <= 2) {
+      this.#cost = moved(this.#cost, draft.estMs / drafted);
+    } else {
+      this.#catchUp = moved(
+        this.#catchUp,
+        Math.max(0, draft.estMs - drafted * this.#costOf(curve)) / pending,
+      );
+    }
   }
+}
+
+/** Towards what was measured; all the way the first time. */
+function moved(known: number, measured: number): number {
+  return known === 0 ? measured : known + RATE * (measured - known);
 }

@@ -6,7 +6,7 @@ import type { KvCache, Sampling } from '../backend/session.ts';
 import { SelvedgeError } from '../errors.ts';
 import type { Draft, DraftContext } from './drafter.ts';
 import { createSelfDrafter } from './self-drafter.ts';
-import type { SelfDrafter } from './self-drafter.ts';
+import type { ModelDrafter } from './drafter.ts';
 
 const VOCAB = 50;
 const END = 49;
@@ -20,7 +20,7 @@ const others = (ids: readonly number[]): Float32Array => endless([1, ...ids]);
 interface Opened {
   session: TableSession;
   cache: KvCache;
-  drafter: SelfDrafter;
+  drafter: ModelDrafter;
 }
 
 /** A target that has read the prompt but for its last token, which the drafter has observed. */
@@ -36,7 +36,7 @@ async function open(table: Partial<TableOptions> = {}): Promise<Opened> {
 }
 
 async function propose(
-  drafter: SelfDrafter,
+  drafter: ModelDrafter,
   maxLength: number,
   context: Partial<DraftContext> = {},
 ): Promise<Draft | null> {

@@ -8,7 +8,7 @@
 import type { KvCache, Pick, Sampling, Session } from '../backend/session.ts';
 import { SelvedgeError, assert } from '../errors.ts';
 import { draftTokens } from './drafted-tokens.ts';
-import type { Draft, DraftContext, Drafter } from './drafter.ts';
+import type { Draft, DraftContext, ModelDrafter } from './drafter.ts';
 
 export interface SelfDrafterParts {
   /** The target's. */
@@ -20,17 +20,11 @@ export interface SelfDrafterParts {
   now: () => number;
 }
 
-export interface SelfDrafter extends Drafter {
-  readonly free: false;
-  /** Tokens that the next `propose` reads before it drafts: the last one, 0 where it cannot draft. */
-  pendingTokens(): number;
-}
-
-export function createSelfDrafter(parts: SelfDrafterParts): SelfDrafter {
+export function createSelfDrafter(parts: SelfDrafterParts): ModelDrafter {
   return new LiveDrafter(parts);
 }
 
-class LiveDrafter implements SelfDrafter {
+class LiveDrafter implements ModelDrafter {
   readonly id = 'self';
   readonly free = false;
   readonly #parts: SelfDrafterParts;
@@ -58,6 +52,11 @@ class LiveDrafter implements SelfDrafter {
 
   pendingTokens(): number {
     return this.#cache() ? 1 : 0;
+  }
+
+  /** Its cache is the target's. */
+  async catchUp(): Promise<boolean> {
+    return false;
   }
 
   async propose(context: DraftContext, maxLength: number): Promise<Draft | null> {

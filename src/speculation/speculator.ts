@@ -16,7 +16,7 @@ import { ModelDrafts } from './model-drafts.ts';
 /** A draft must promise this many times the speed of plain steps. */
 const MARGIN = 1.03;
 /** A request's first tokens are decoded plainly, so that what a plain step takes is known; sure guesses excepted. */
-const PLAIN_START = 8;
+const PLAIN_START = 4;
 /** And one of so many. */
 const PLAIN_EVERY = 64;
 
@@ -55,6 +55,7 @@ export class Speculator {
   readonly #models: readonly ModelDrafts[];
   readonly #maxLookahead: number;
   readonly #now: () => number;
+  readonly #all: readonly (FreeDrafts | ModelDrafts)[];
   #sampling: Sampling | undefined;
   #promptLength = 0;
   #position = 0;
@@ -70,6 +71,7 @@ export class Speculator {
   constructor({ drafters, maxLookahead, now }: SpeculatorOptions) {
     this.#free = drafters.filter(({ free }) => free).map((drafter) => new FreeDrafts(drafter));
     this.#models = drafters.filter(isModel).map((drafter) => new ModelDrafts(drafter));
+    this.#all = [...this.#free, ...this.#models];
     this.#maxLookahead = Math.min(maxLookahead, MAX_WIDTH - 1);
     this.#now = now;
   }
@@ -90,7 +92,7 @@ export class Speculator {
     this.#tokens = 0;
     this.ledger.begin();
     this.curve.restart();
-    for (const { drafter } of this.#all()) {
+    for (const { drafter } of this.#all) {
       drafter.reset();
       drafter.observe(prompt);
     }
@@ -105,7 +107,7 @@ export class Speculator {
     this.#sampling = sampling;
     const isFresh = this.#position === this.#promptLength;
     for (const drafts of this.#free) drafts.forget();
-    for (const { drafter } of this.#all()) {
+    for (const { drafter } of this.#all) {
       if (!isFresh) drafter.rewind(this.#promptLength);
       drafter.observe([first]);
     }
@@ -140,7 +142,7 @@ export class Speculator {
     const width = 1 + (round.draft?.ids.length ?? 0);
     this.curve.observe(width, stepEnd - round.stepStart);
     this.#learn(round, committed.length - 1);
-    for (const { drafter } of this.#all()) drafter.observe(committed);
+    for (const { drafter } of this.#all) drafter.observe(committed);
     for (const drafts of this.#free) drafts.score(committed);
     this.#position += committed.length;
     this.#tokens += committed.length;
@@ -160,10 +162,6 @@ export class Speculator {
     if (isAlone) this.#beside += BESIDE_RATE * (Math.min(beside, 4 * this.#beside + 0.02) - this.#beside);
     const step = width === 1 ? curve.single : Math.min(stepEnd - round.stepStart, 2 * curve.estimate(width));
     ledger.book(tokens, step + (isAlone ? this.#beside : beside), curve.single);
-  }
-
-  #all(): readonly (FreeDrafts | ModelDrafts)[] {
-    return [...this.#free, ...this.#models];
   }
 
   async #choose(round: Round, most: number): Promise<void> {
@@ -190,10 +188,13 @@ export class Speculator {
     }
     if (isStart) return;
     for (const drafts of this.#models) {
+      // More than a block is read block by block, between steps: so a request can be cancelled meanwhile.
+      if (!ledger.allows(drafts.risk(curve, 1), curve.single)) continue;
+      if (await drafts.drafter.catchUp()) return;
       const bid = drafts.bid(curve, most, this.#life);
       if (bid.rate <= rate || drafts.pace.rests(this.#life)) continue;
       if (!ledger.allows(drafts.risk(curve, bid.length), curve.single)) continue;
-      const options = { curve, rate: Math.max(bid.rate, plain), now: this.#now, at: this.#life };
+      const options = { curve, rate: Math.max(bid.rate, plain), at: this.#life };
       const draft = await drafts.ask({ ...context, free: guess }, most, options);
       if (!draft) {
         drafts.pace.observe(0, this.#life);

@@ -33,9 +33,7 @@ export function createSuffixDrafter(): Drafter {
     propose(_context, maxLength) {
       catchUp();
       const state = automaton.repeated;
-      const matchLength = automaton.length(state);
-      // What repeated for a token or two goes on for a few: the rest is not worth finding.
-      return continuation(automaton, state, { matchLength, maxLength: Math.min(maxLength, 2 * matchLength) });
+      return continuation(automaton, state, { matchLength: automaton.length(state), maxLength });
     },
     observe(committed) {
       for (let i = 0; i < committed.length; i++) text.push(committed[i]!);
