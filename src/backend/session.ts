@@ -194,6 +194,11 @@ export interface StepOptions {
    * step of the view too. Where keys and values are f32, and without it, all bits are read.
    */
   view?: 'draft';
+  /**
+   * Picks are among the first so many tokens (1 to vocabSize), and less of the head is read: for guesses. Keys and values are
+   * as without it, and so are the logits of these tokens.
+   */
+  candidates?: number;
 }
 
 /** Keys and values of one token sequence. */
@@ -263,7 +268,7 @@ export interface Session {
     requests: readonly PickRequest[],
     options?: StepOptions,
   ): Promise<Pick[]>;
-  /** Raw logits of request `index` of the last step, length vocabSize, copied. For tests and oracles. */
+  /** Raw logits of request `index` of the last step, one for each of its candidates, copied. For tests and oracles. */
   logits(index: number): Float32Array;
   dispose(): void;
 }

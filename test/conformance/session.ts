@@ -3,7 +3,7 @@
  * rest on it. `make` gives a fresh session; its context must hold at least 160 tokens, its vocabulary 64.
  */
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PickRequest, Sampling, Session } from '../../src/backend/session.ts';
+import type { KvCache, PickRequest, Sampling, Session } from '../../src/backend/session.ts';
 
 const GREEDY: Sampling = {
   repetitionPenalty: 1,
@@ -50,6 +50,16 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
         await s.step(part, cache, isLast ? [pickRow(part.length - 1)] : []);
       }
       return bits(s.logits(0));
+    }
+
+    /** Logits of every row of one step. */
+    async function feedRows(s: Session, cache: KvCache, all: number[]): Promise<Float32Array[]> {
+      await s.step(
+        all,
+        cache,
+        all.map((_, row) => pickRow(row)),
+      );
+      return all.map((_, row) => s.logits(row));
     }
 
     test.each(WIDTHS)('gives a row the same bits in a step of %i ids as in steps of one', async (width) => {
@@ -138,6 +148,40 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
           rows.push(...part.map((_, row) => bits(s.logits(row))));
         }
         expect(rows).toEqual(alone);
+      }
+    });
+
+    test('fewer candidates leave the bits of their logits, and keys and values, as they are', async () => {
+      const s = await session();
+      const all = ids(70);
+      const cache = s.createCache();
+      const expected = (await feedRows(s, cache, all)).map((row) => bits(row.slice(0, 37)));
+      const limited = s.createCache();
+      await s.step(all, limited, [0, 33, 69].map(pickRow), { candidates: 37 });
+      const rows = [0, 1, 2].map((index) => s.logits(index));
+      expect(rows.map(({ length }) => length)).toEqual([37, 37, 37]);
+      expect(rows.map(bits)).toEqual([expected[0], expected[33], expected[69]]);
+      expect(await feed(s, limited, ids(5, 4))).toBe(await feed(s, cache, ids(5, 4)));
+    });
+
+    test('picks are among the candidates, and the same ones where the best is among them', async () => {
+      const s = await session();
+      const cache = s.createCache();
+      const all = ids(40);
+      const free = await s.step(
+        all,
+        cache,
+        all.map((_, row) => pickRow(row)),
+      );
+      for (const sampling of [GREEDY, { ...GREEDY, temperature: 1, topK: 5, statistics: true }]) {
+        cache.rewind(0);
+        const requests = all.map((_, row) => ({ row, sampling }));
+        const picks = await s.step(all, cache, requests, { candidates: 20 });
+        expect(Math.max(...picks.map(({ id }) => id))).toBeLessThan(20);
+        if (sampling !== GREEDY) continue;
+        picks.forEach(({ id }, row) => {
+          if (free[row]!.id < 20) expect(id).toBe(free[row]!.id);
+        });
       }
     });
 

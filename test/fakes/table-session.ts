@@ -141,7 +141,8 @@ export function createTableSession(options: TableOptions): TableSession {
     }),
     blocks: { positions: BLOCK_POSITIONS, format: options.format ?? `table ${vocabSize}` },
     createCache: () => new TableCache([]),
-    async step(ids, cache, requests: readonly PickRequest[], { view }: StepOptions = {}): Promise<Pick[]> {
+    async step(ids, cache, requests: readonly PickRequest[], step: StepOptions = {}): Promise<Pick[]> {
+      const { view, candidates = vocabSize } = step;
       assert(!disposed, 'the session was disposed');
       assert(cache instanceof TableCache && live.has(cache), 'the cache is of this session');
       assert(ids.length >= 1 && ids.length <= maxBatch, `a step of ${ids.length} ids`);
@@ -155,7 +156,9 @@ export function createTableSession(options: TableOptions): TableSession {
       cache.ids.push(...added);
       steps.push(added);
       const after = view === 'draft' ? draftAfter : logitsAfter;
-      lastLogits = requests.map(({ row }) => after(cache.ids.slice(0, start + row + 1)));
+      lastLogits = requests.map(({ row }) =>
+        after(cache.ids.slice(0, start + row + 1)).subarray(0, candidates),
+      );
       return requests.map(({ row, sampling }, i) => pickToken(lastLogits[i]!, sampling, start + row + 1));
     },
     logits(index) {

@@ -64,6 +64,11 @@ function writeAttention({ kernels, plan: { shape } }: PackedModel, layer: number
   );
 }
 
+/** Of the head, only the first `groups` groups of 16 outputs are computed. */
+export function limitHead(model: PackedModel, groups: number): void {
+  writeMatrix(model, OUTSIDE, 'head', OUTER_MATRICES.indexOf('head'), groups);
+}
+
 /** f32 [kv heads][head size] each: the factors of a layer's keys and queries. */
 export function setSmoothing({ kernels }: PackedModel, layer: number, keys: number, queries: number): void {
   kernels.setVector(layer, KEY_SMOOTHING, keys);
@@ -71,22 +76,32 @@ export function setSmoothing({ kernels }: PackedModel, layer: number, keys: numb
 }
 
 function writeRecord(
-  { kernels, plan, matrices, vectors }: PackedModel,
+  model: PackedModel,
   layer: number,
   matrixRoles: readonly TensorRole[],
   vectorRoles: readonly TensorRole[],
 ): void {
-  matrixRoles.forEach((role, i) => {
-    const source = role === 'head' && plan.shape.tiedHead ? 'embedding' : role;
-    const placed = matrices.get(`${source} ${layer}`);
-    assert(placed, `matrix ${role} of layer ${layer} is placed`);
-    const bias = vectors.get(`${BIASES[role]} ${layer}`) ?? 0;
-    const { at, pack, stride, groups, offsets } = placed;
-    kernels.setSegment(layer, i, at, pack.kind, stride, groups, offsets, bias);
-  });
+  const { kernels, vectors } = model;
+  matrixRoles.forEach((role, i) => writeMatrix(model, layer, role, i));
   vectorRoles.forEach((role, i) => {
     const at = vectors.get(`${role} ${layer}`);
     assert(at !== undefined || !NEEDED.includes(role), `vector ${role} of layer ${layer} is placed`);
     kernels.setVector(layer, i, at ?? 0);
   });
+}
+
+/** `index`: where it stands in its record. */
+function writeMatrix(
+  { kernels, plan, matrices, vectors }: PackedModel,
+  layer: number,
+  role: TensorRole,
+  index: number,
+  most = Infinity,
+): void {
+  const source = role === 'head' && plan.shape.tiedHead ? 'embedding' : role;
+  const placed = matrices.get(`${source} ${layer}`);
+  assert(placed, `matrix ${role} of layer ${layer} is placed`);
+  const bias = vectors.get(`${BIASES[role]} ${layer}`) ?? 0;
+  const { at, pack, stride, groups, offsets } = placed;
+  kernels.setSegment(layer, index, at, pack.kind, stride, Math.min(groups, most), offsets, bias);
 }

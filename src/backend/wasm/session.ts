@@ -11,7 +11,7 @@ import { calibrationIds, centreKeys, checksum } from './centre-keys.ts';
 import { MAX_BATCH, unitBytes } from './layout.ts';
 import { kernelsVersion } from './module.ts';
 import { PAGE_POSITIONS, PagePool } from './pages.ts';
-import { rotationOffset } from './records.ts';
+import { limitHead, rotationOffset } from './records.ts';
 import { rotationOf, writeRotation } from './rotation.ts';
 import type { Rotation } from './rotation.ts';
 import { contextOf, layOutScratch } from './scratch.ts';
@@ -40,6 +40,11 @@ export async function openSession(model: PackedModel): Promise<Session> {
   }
 }
 
+/** Bytes of one row of logits, padded to 16 outputs. */
+function strideOf(candidates: number): number {
+  return Math.ceil(candidates / 16) * 64;
+}
+
 function threadLimit({ options, shared }: PackedModel): number {
   if (!shared) return 1;
   const cores = navigator.hardwareConcurrency || 1;
@@ -66,8 +71,8 @@ export class WasmSession implements Session {
   readonly #pool: PagePool;
   readonly #context: number;
   readonly #scratchBytes: number;
-  /** Of one row of logits, padded to 16 outputs. */
-  readonly #logitStride: number;
+  /** Tokens that have logits in the last step. */
+  #candidates: number;
   readonly #sampler = createSamplerScratch();
   /** Of the shape's ropes. */
   readonly #rotations: readonly Rotation[];
@@ -87,8 +92,8 @@ export class WasmSession implements Session {
     this.#context = contextOf(model);
     const { shape } = model.plan;
     this.#rotations = rotationsOf(model);
-    this.#logitStride = Math.ceil(shape.vocabSize / 16) * 64;
-    this.#logits = { at: model.arena.allocate(FEW_WANTED * this.#logitStride), rows: FEW_WANTED };
+    this.#candidates = shape.vocabSize;
+    this.#logits = { at: model.arena.allocate(FEW_WANTED * strideOf(shape.vocabSize)), rows: FEW_WANTED };
     this.#scratchBytes = model.arena.usedBytes - model.weightBytes;
     this.#pool = new PagePool(
       model.arena,
@@ -203,7 +208,7 @@ export class WasmSession implements Session {
     ids: ArrayLike<number>,
     cache: WasmCache,
     requests: readonly { row: number }[],
-    { view }: StepOptions = {},
+    { view, candidates }: StepOptions = {},
   ): void {
     const { kernels, arena, plan } = this.#model;
     const { shape } = plan;
@@ -217,8 +222,10 @@ export class WasmSession implements Session {
       }
     }
     const pages = cache.reserve(ids.length);
+    this.#limitHead(candidates ?? shape.vocabSize);
     if (requests.length > this.#logits.rows) {
-      this.#logits = { at: arena.allocate(requests.length * this.#logitStride), rows: requests.length };
+      const rowBytes = strideOf(shape.vocabSize);
+      this.#logits = { at: arena.allocate(requests.length * rowBytes), rows: requests.length };
     }
     arena.ints(this.#step.ids, ids.length).set(ids);
     arena.ints(this.#step.pages, pages.length).set(pages);
@@ -246,8 +253,15 @@ export class WasmSession implements Session {
     kernels.forward(0);
   }
 
+  #limitHead(candidates: number): void {
+    if (candidates === this.#candidates) return;
+    const { vocabSize } = this.#model.plan.shape;
+    assert(candidates >= 1 && candidates <= vocabSize, `${candidates} candidates of ${vocabSize} tokens`);
+    this.#candidates = candidates;
+    limitHead(this.#model, Math.ceil(candidates / 16));
+  }
+
   #pick(index: number, sampling: PickRequest['sampling'], position: number): Pick {
-    const { kernels, plan } = this.#model;
     const plainGreedy =
       sampling.temperature === 0 &&
       !sampling.statistics &&
@@ -256,17 +270,18 @@ export class WasmSession implements Session {
       sampling.frequencyPenalty === 0 &&
       sampling.presencePenalty === 0;
     if (plainGreedy) {
-      const id = kernels.argmax(this.#logits.at + index * this.#logitStride, plan.shape.vocabSize);
+      const id = this.#model.kernels.argmax(this.#logitsAt(index), this.#candidates);
       return { id, logprob: NaN, margin: NaN, entropy: NaN };
     }
     return pickToken(this.#logitsInPlace(index), sampling, position, this.#sampler);
   }
 
   #logitsInPlace(index: number): Float32Array {
-    return this.#model.arena.floats(
-      this.#logits.at + index * this.#logitStride,
-      this.#model.plan.shape.vocabSize,
-    );
+    return this.#model.arena.floats(this.#logitsAt(index), this.#candidates);
+  }
+
+  #logitsAt(index: number): number {
+    return this.#logits.at + index * strideOf(this.#candidates);
   }
 
   logits(index: number): Float32Array {
