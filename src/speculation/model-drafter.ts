@@ -8,6 +8,7 @@
  */
 import type { KvCache, Pick, PickRequest, Sampling, Session } from '../backend/session.ts';
 import { SelvedgeError, assert } from '../errors.ts';
+import { CommonTokens } from './common-tokens.ts';
 import { draftTokens } from './drafted-tokens.ts';
 import type { Draft, DraftContext, ModelDrafter } from './drafter.ts';
 
@@ -47,6 +48,7 @@ class SequenceDrafter implements ModelDrafter {
   readonly #parts: ModelDrafterParts;
   readonly #maxBatch: number;
   readonly #contextLength: number;
+  readonly #common: CommonTokens;
   /** What was observed. */
   #sequence: number[] = [];
   /** Where the sequence has its first token that the draft model does not know. */
@@ -60,6 +62,7 @@ class SequenceDrafter implements ModelDrafter {
     const { maxBatch, contextLength } = parts.session.info();
     this.#maxBatch = maxBatch;
     this.#contextLength = contextLength;
+    this.#common = new CommonTokens(parts.vocabSize);
   }
 
   observe(committed: ArrayLike<number>): void {
@@ -67,6 +70,7 @@ class SequenceDrafter implements ModelDrafter {
       const id = committed[i]!;
       if (id >= this.#parts.vocabSize) this.#unknownAt = Math.min(this.#unknownAt, this.#sequence.length);
       this.#sequence.push(id);
+      this.#common.observe(id);
     }
   }
 
@@ -81,6 +85,7 @@ class SequenceDrafter implements ModelDrafter {
     this.#kv = undefined;
     this.#sequence = [];
     this.#unknownAt = Infinity;
+    this.#common.reset();
     this.#isFull = false;
   }
 
@@ -117,10 +122,10 @@ class SequenceDrafter implements ModelDrafter {
     );
   }
 
-  /** None where memory is full, and none that the target does not know. */
+  /** Undefined where memory is full. */
   async #pick(ids: readonly number[], sampling: Sampling): Promise<Pick | undefined> {
     const [pick] = await this.#step(ids, [{ row: ids.length - 1, sampling }]);
-    return pick && pick.id < this.#parts.vocabSize ? pick : undefined;
+    return pick;
   }
 
   /** How much of the sequence the cache holds, without its last token: that has to be computed again for what follows. */
@@ -154,7 +159,8 @@ class SequenceDrafter implements ModelDrafter {
     const kv = this.#heldKv();
     for (;;) {
       try {
-        const picks = await this.#parts.session.step(ids, kv.cache, requests);
+        const candidates = this.#common.count();
+        const picks = await this.#parts.session.step(ids, kv.cache, requests, { candidates });
         for (const id of ids) kv.ids.push(id);
         return picks;
       } catch (error) {
