@@ -18,6 +18,7 @@ interface TestKernels extends Kernels {
     columns: number,
     rows: number,
     act: number,
+    actBytes: number,
     offsets: number,
     out: number,
   ): void;
@@ -34,6 +35,9 @@ const MIB = 1 << 20;
 const [SOURCE, GROUP, OFFSETS, ACTIVATIONS, INPUT, OPEN, OUT] = [1, 2, 3, 4, 5, 6, 7].map(
   (at) => at * MIB,
 ) as [number, number, number, number, number, number, number];
+
+/** Of four rows of activations: more than their form takes. */
+const ACT_BYTES = MIB / 16;
 
 /** Products come times 2^-56 (kernels/packs.ts). */
 const DUE = 2 ** 56;
@@ -86,10 +90,21 @@ export class BareKernels {
     return this.#kernels.fewRows(kind);
   }
 
-  /** 16 outputs of each of one to four rows, as many as there may be few, with the group as it is packed. */
+  /** 16 outputs of each of some rows, as many as there may be few, with the group as it is packed. */
   multiplyFew(kind: number, rows: readonly Float32Array[]): Float32Array[] {
-    this.#prepare(kind, rows, 4);
-    this.#kernels.multiplyFew(kind, GROUP, rows[0]!.length, rows.length, ACTIVATIONS, OFFSETS, OUT);
+    for (let first = 0; first < rows.length; first += 4) {
+      this.#prepare(kind, rows.slice(first, first + 4), 4, ACTIVATIONS + (first / 4) * ACT_BYTES);
+    }
+    this.#kernels.multiplyFew(
+      kind,
+      GROUP,
+      rows[0]!.length,
+      rows.length,
+      ACTIVATIONS,
+      ACT_BYTES,
+      OFFSETS,
+      OUT,
+    );
     return this.#outputs(rows.length);
   }
 
@@ -107,17 +122,17 @@ export class BareKernels {
   }
 
   /** In the form that the kind meets: f32, or 8 bits with the sums that some kinds want. */
-  #prepare(kind: number, rows: readonly Float32Array[], lanes: number): void {
+  #prepare(kind: number, rows: readonly Float32Array[], lanes: number, at = ACTIVATIONS): void {
     const length = rows[0]!.length;
     const areFloats = this.#kernels.formOf(kind) === FLOATS;
     rows.forEach((x, lane) => {
       this.#floats(INPUT, length).set(x);
-      if (areFloats) this.#kernels.spread(INPUT, length, ACTIVATIONS, lane, lanes);
-      else this.#kernels.quantize8(INPUT, length, ACTIVATIONS, lane, lanes);
+      if (areFloats) this.#kernels.spread(INPUT, length, at, lane, lanes);
+      else this.#kernels.quantize8(INPUT, length, at, lane, lanes);
     });
     if (areFloats) return;
-    this.#kernels.chooseRefined(length, ACTIVATIONS, lanes, rows.length);
-    this.#kernels.sumHalves(ACTIVATIONS, length, lanes);
+    this.#kernels.chooseRefined(length, at, lanes, rows.length);
+    this.#kernels.sumHalves(at, length, lanes);
   }
 
   #floats(at: number, length: number): Float32Array {

@@ -21,7 +21,7 @@ import { openQ3K, packQ3K, unpackRowQ3K } from './q3k';
 import { openQ6K, packQ6K, unpackRowQ6K } from './q6k';
 import { fewQ8, packQ8, rowQ8, unpackRowQ8 } from './q8';
 import {
-  fourQ4_0, fourQ4_1, fourQ4_K, fourQ5_0, fourQ5_1, fourQ5_K, openQ4_0, openQ4_K, openQ5_0, openQ5_1, openQ5_K, pairQ4_0,
+  foursQ4_0, foursQ4_1, foursQ4_K, foursQ5_0, foursQ5_1, foursQ5_K, openQ4_0, openQ4_K, openQ5_0, openQ5_1, openQ5_K, pairQ4_0,
   pairQ4_1, pairQ4_K, pairQ5_0, pairQ5_1, pairQ5_K,
   rowQ4_0, rowQ4_K, rowQ5_0, rowQ5_1, rowQ5_K, rowsSuper,
 } from './quants-kernels';
@@ -123,29 +123,40 @@ export function multiplyRow(kind: i32, group: usize, columns: i32, act: usize, o
 }
 
 /**
- * The most rows of which `multiplyFew` takes 1 to 4 at a time; with more, an opened group is faster. 8-bit quants and floats are
- * used as they lie. 4-bit quants cost so little to unpack that opening pays from about 20 rows on, 5-bit ones from 9, all others
+ * The most rows of a step that meet a group as it is packed; with more, an opened group is faster. 8-bit quants and floats are
+ * used as they lie. 4-bit quants cost so little to unpack that opening pays from 33 rows on, 5-bit ones from 9, all others
  * from 5 on; without relaxed SIMD from 3 on.
  */
 export function fewRows(kind: i32): i32 {
   if (kind == Q8_0 || kind >= F16) return i32.MAX_VALUE;
   if (!RELAXED) return 2;
   if (isHalves(kind)) return 4;
-  return kind == Q4_0 || kind == Q4_1 || kind == Q4_K ? 16 : 8;
+  return kind == Q4_0 || kind == Q4_1 || kind == Q4_K ? 32 : 8;
 }
 
-/** 16 outputs of each of 1 to 4 rows of activations (lanes = 4) with the group as it is packed: f32 [rows][16] at `out`. */
+/** The most rows that `multiplyFew` takes at a time: their outputs stay in the first-level cache. */
+export const FEW_AT_ONCE: i32 = 32;
+
+/**
+ * 16 outputs of each of 1 to FEW_AT_ONCE rows of activations (lanes = 4, a group every `actBytes`) with the group as it is packed:
+ * f32 [rows][16] at `out`, up to a multiple of four rows.
+ */
 export function multiplyFew(
-  kind: i32, group: usize, columns: i32, rows: i32, act: usize, offsets: usize, out: usize,
+  kind: i32, group: usize, columns: i32, rows: i32, act: usize, actBytes: usize, offsets: usize, out: usize,
 ): void {
   const form = formAt(kind, act), blocks = columns >> 5;
-  if (kind >= F16) rowsFloats(floatForm(kind), group, columns, form, out);
-  else if (kind == Q8_0) fewQ8(group, blocks, form, rows, offsets, out);
+  if (kind >= F16) {
+    const end = out + (<usize>rows << 6);
+    for (let from = form; out < end; out += 256, from += actBytes) rowsFloats(floatForm(kind), group, columns, from, out);
+  } else if (kind == Q8_0) fewQ8(group, blocks, rows, form, actBytes, offsets, out);
   else if (kind == Q6_K) fewQ6K(group, blocks, form, rows, out);
   else if (kind == Q3_K) fewQ3K(group, blocks, form, rows, out);
   else if (kind == Q2_K) fewQ2K(group, blocks, form, rows, out);
-  else if (RELAXED && rows > 2) multiplyFour(kind, group, blocks, form, out);
-  else multiplyTwo(kind, group, blocks, form, out);
+  else {
+    const fours = RELAXED ? (rows + 1) >> 2 : 0, rest = rows - (fours << 2);
+    if (RELAXED && fours > 0) multiplyFours(kind, group, blocks, fours, form, actBytes, out);
+    if (rest > 0) multiplyTwo(kind, group, blocks, form + <usize>fours * actBytes, out + (<usize>fours << 8));
+  }
 }
 
 // @ts-ignore: decorator
@@ -159,13 +170,13 @@ export function multiplyFew(
 }
 
 // @ts-ignore: decorator
-@inline function multiplyFour(kind: i32, group: usize, blocks: i32, act: usize, out: usize): void {
-  if (kind == Q4_1) fourQ4_1(group, blocks, act, out);
-  else if (kind == Q4_0) fourQ4_0(group, blocks, act, out);
-  else if (kind == Q5_0) fourQ5_0(group, blocks, act, out);
-  else if (kind == Q5_1) fourQ5_1(group, blocks, act, out);
-  else if (kind == Q4_K) fourQ4_K(group, blocks, act, out);
-  else fourQ5_K(group, blocks, act, out);
+@inline function multiplyFours(kind: i32, group: usize, blocks: i32, fours: i32, act: usize, actBytes: usize, out: usize): void {
+  if (kind == Q4_1) foursQ4_1(group, blocks, fours, act, actBytes, out);
+  else if (kind == Q4_0) foursQ4_0(group, blocks, fours, act, actBytes, out);
+  else if (kind == Q5_0) foursQ5_0(group, blocks, fours, act, actBytes, out);
+  else if (kind == Q5_1) foursQ5_1(group, blocks, fours, act, actBytes, out);
+  else if (kind == Q4_K) foursQ4_K(group, blocks, fours, act, actBytes, out);
+  else foursQ5_K(group, blocks, fours, act, actBytes, out);
 }
 
 /** Opens a group for `multiplyRows`. */

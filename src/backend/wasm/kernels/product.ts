@@ -5,7 +5,9 @@
  * A phase runs one segment or several, one behind the other, of any kinds: activations are prepared in every form they meet.
  */
 import { Segment, following, plan } from './plan';
-import { EIGHT, FLOATS, FOURTEEN, HALF_SUMS, fewRows, formOf, multiplyFew, multiplyRow, multiplyRows, openGroup } from './packs';
+import {
+  EIGHT, FEW_AT_ONCE, FLOATS, FOURTEEN, HALF_SUMS, fewRows, formOf, multiplyFew, multiplyRow, multiplyRows, openGroup,
+} from './packs';
 import { sumHalves } from './half-blocks';
 import { chooseRefined, quantize14, quantize8, rmsNorm, spread } from './quantize';
 import { gelu4, halfBias, lessHalfBias, madd, silu4 } from './simd';
@@ -129,17 +131,14 @@ function groupProduct(
     if (bias) addBias(bias, 1, from);
     emit(from, 1, out, stride, mode, scale);
   } else {
-    const open = openBuffer(thread), actBytes = <usize>plan().actBytes, few = rows <= fewRows(kind);
-    if (!few) openGroup(kind, group, columns, open);
-    let at = out;
-    for (let first = 0; first < rows; first += 4) {
-      const count = min(4, rows - first);
-      if (few) multiplyFew(kind, group, columns, count, act, offsets, from);
-      else multiplyRows(kind, open, columns, act, from);
+    const actBytes = <usize>plan().actBytes, isFew = rows <= fewRows(kind), open = openBuffer(thread);
+    if (!isFew) openGroup(kind, group, columns, open);
+    for (let first = 0, most = isFew ? FEW_AT_ONCE : 4; first < rows; first += most) {
+      const count = min(most, rows - first), rowsAct = act + <usize>(first >> 2) * actBytes;
+      if (isFew) multiplyFew(kind, group, columns, count, rowsAct, actBytes, offsets, from);
+      else multiplyRows(kind, open, columns, rowsAct, from);
       if (bias) addBias(bias, count, from);
-      emit(from, count, at, stride, mode, scale);
-      at += stride << 2;
-      act += actBytes;
+      emit(from, count, out + <usize>first * stride, stride, mode, scale);
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * 8-bit weights (w = d x q, q in -128..127) with 14-bit activations, for one row and for up to four.
+ * 8-bit weights (w = d x q, q in -128..127) with 14-bit activations, for one row and for several.
  *
  * Packed group: 16 rows of K columns, as K/32 blocks of 544 bytes: 32 vectors (quad q = 0..7, g = 0..3) whose lane r, byte c
  * is row 4g + r, column 4q + c; then f16 d of the 16 rows. Beside the matrix an f32 per row: what the activations' offset
@@ -137,33 +137,40 @@ export function rowQ8(w: usize, blocks: i32, act: usize, offsets: usize, out: us
 }
 
 /**
- * 16 outputs for each of 1 to 4 rows (14-bit form, lanes = 4). Result f32 [rows][16] times 2^-56 at `out`, which is also written
- * for an even number of rows. Two rows and 8 outputs of a block at a time: both digits make 8 accumulators, and the outputs' floats
- * wait in memory. All of a block before the next one, so that weights come from memory at an even pace.
+ * 16 outputs for each of `rows` rows (14-bit form, lanes = 4, a group every `actBytes`). Result f32 [rows][16] times 2^-56 at
+ * `out`, which is also written for an even number of rows. Two rows and 8 outputs of a block at a time: both digits make 8
+ * accumulators, and the outputs' floats wait in memory. All rows meet a block before the next one is read, so that weights come
+ * from memory at an even pace.
  */
-export function fewQ8(w: usize, blocks: i32, group: usize, rows: i32, offsets: usize, out: usize): void {
-  const outEnd = out + (<usize>(rows + 1 >> 1) << 7);
+export function fewQ8(w: usize, blocks: i32, rows: i32, act: usize, actBytes: usize, offsets: usize, out: usize): void {
+  const pairs = <usize>(rows + 1 >> 1), outEnd = out + (pairs << 7);
   for (let at = out; at < outEnd; at += 64) {
     v128.store(at, v128.load(offsets, 0), 0);
     v128.store(at, v128.load(offsets, 16), 16);
     v128.store(at, v128.load(offsets, 32), 32);
     v128.store(at, v128.load(offsets, 48), 48);
   }
-  let act = group;
+  let from = act;
   for (const end = w + <usize>blocks * BLOCK8; w < end; w += BLOCK8) {
-    for (let at = out, pair = act; at < outEnd; at += 128, pair += 16) {
+    // The second pair of a group follows the first; then the next group.
+    for (let at = out, pair = from, step: usize = 16; at < outEnd; at += 128, pair += step, step = actBytes - step) {
       eight(w, w + 512, pair, at);
       eight(w + 32, w + 528, pair, at + 32);
     }
-    act += 256;
+    from += 256;
   }
-  for (let at = out, scale = act; at < outEnd; at += 64, scale += 4) {
-    const factor = v128.load32_splat(scale);
-    v128.store(at, f32x4.mul(v128.load(at, 0), factor), 0);
-    v128.store(at, f32x4.mul(v128.load(at, 16), factor), 16);
-    v128.store(at, f32x4.mul(v128.load(at, 32), factor), 32);
-    v128.store(at, f32x4.mul(v128.load(at, 48), factor), 48);
+  for (let at = out, scale = from, step: usize = 8; at < outEnd; at += 128, scale += step, step = actBytes - step) {
+    scale16(at, v128.load32_splat(scale));
+    scale16(at + 64, v128.load32_splat(scale, 4));
   }
+}
+
+// @ts-ignore: decorator
+@inline function scale16(at: usize, factor: v128): void {
+  v128.store(at, f32x4.mul(v128.load(at, 0), factor), 0);
+  v128.store(at, f32x4.mul(v128.load(at, 16), factor), 16);
+  v128.store(at, f32x4.mul(v128.load(at, 32), factor), 32);
+  v128.store(at, f32x4.mul(v128.load(at, 48), factor), 48);
 }
 
 /** A block's part of 8 outputs of two rows. `d`: their scales. */

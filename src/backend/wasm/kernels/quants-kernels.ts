@@ -1,5 +1,5 @@
 /**
- * The kernels of the types whose quants have 4 or 5 bits: one row (lanes = 1), the first two or all of four rows (lanes = 4), and
+ * The kernels of the types whose quants have 4 or 5 bits: one row (lanes = 1), two rows or any number of fours (lanes = 4), and
  * opening a group for `rowsQ4`, which serves them all. Each is a function of its own, with its bits and form of scales built in.
  *
  * Results are f32 [rows][16] times 2^-56 at `out`.
@@ -8,7 +8,7 @@ import { shrink } from './half-blocks';
 import { OPEN4, rowsQ4 } from './q4';
 import { openQuants } from './quants';
 import { multiplyTwo } from './quants-pair';
-import { multiplyFour } from './quants-four';
+import { multiplyFours } from './quants-fours';
 import { multiplyOne } from './quants-row';
 import { AFFINE, CENTRED, SUPER, blockAt, minimumsOf, scalesOf, unitsAt } from './quants-scales';
 
@@ -56,28 +56,28 @@ export function pairQ5_K(group: usize, blocks: i32, act: usize, out: usize): voi
   multiplyTwo(true, SUPER, group, blocks, act, out);
 }
 
-export function fourQ4_0(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyFour(false, CENTRED, group, blocks, act, out);
+export function foursQ4_0(group: usize, blocks: i32, groups: i32, act: usize, actBytes: usize, out: usize): void {
+  multiplyFours(false, CENTRED, group, blocks, groups, act, actBytes, out);
 }
 
-export function fourQ4_1(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyFour(false, AFFINE, group, blocks, act, out);
+export function foursQ4_1(group: usize, blocks: i32, groups: i32, act: usize, actBytes: usize, out: usize): void {
+  multiplyFours(false, AFFINE, group, blocks, groups, act, actBytes, out);
 }
 
-export function fourQ5_0(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyFour(true, CENTRED, group, blocks, act, out);
+export function foursQ5_0(group: usize, blocks: i32, groups: i32, act: usize, actBytes: usize, out: usize): void {
+  multiplyFours(true, CENTRED, group, blocks, groups, act, actBytes, out);
 }
 
-export function fourQ5_1(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyFour(true, AFFINE, group, blocks, act, out);
+export function foursQ5_1(group: usize, blocks: i32, groups: i32, act: usize, actBytes: usize, out: usize): void {
+  multiplyFours(true, AFFINE, group, blocks, groups, act, actBytes, out);
 }
 
-export function fourQ4_K(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyFour(false, SUPER, group, blocks, act, out);
+export function foursQ4_K(group: usize, blocks: i32, groups: i32, act: usize, actBytes: usize, out: usize): void {
+  multiplyFours(false, SUPER, group, blocks, groups, act, actBytes, out);
 }
 
-export function fourQ5_K(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyFour(true, SUPER, group, blocks, act, out);
+export function foursQ5_K(group: usize, blocks: i32, groups: i32, act: usize, actBytes: usize, out: usize): void {
+  multiplyFours(true, SUPER, group, blocks, groups, act, actBytes, out);
 }
 
 /** Bytes, f32 scales and minimums of a group, K/32 blocks of OPEN4. */

@@ -6,9 +6,9 @@ import { ATTENTION_SCRATCH } from './attention';
 import { plan } from './plan';
 import { bytes14, bytes8 } from './quantize';
 import { halfSumsBytes } from './half-blocks';
-import { EIGHT, FLOATS, FOURTEEN, HALF_SUMS } from './packs';
+import { EIGHT, FEW_AT_ONCE, FLOATS, FOURTEEN, HALF_SUMS } from './packs';
 
-const TILE_OUT: usize = 256;
+const TILE_OUT: usize = <usize>FEW_AT_ONCE << 6;
 
 function align(bytes: i32): i32 {
   return (bytes + 63) & ~63;

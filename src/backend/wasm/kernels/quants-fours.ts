@@ -1,10 +1,11 @@
 /**
- * Four rows of activations times a packed group of 4- or 5-bit quants: unpacked in registers, each quant is met by all four. The
- * chain of an output is that of a row alone (quants-row.ts).
+ * Rows of activations, four at a time, times a packed group of 4- or 5-bit quants: unpacked in registers, each quant is met by all
+ * four. The chain of an output is that of a row alone (quants-row.ts).
  *
  * Eight outputs of a block at a time: 8 accumulators, 2 weight vectors, the activations and the mask stay in 16 registers; the
- * outputs' floats wait in memory. Both halves of a block before the next one, so that weights come from memory at an even pace:
- * with a pass over the group for each, memory is idle in every other one.
+ * outputs' floats wait in memory. All rows meet a block before the next one is read, so that weights come from memory at an even
+ * pace: with a pass over the group for each four rows or each half, memory is idle in all passes but the first, and the
+ * processor's prefetcher has lost the stream before the next group.
  */
 import { clear16, shrink } from './half-blocks';
 import { passBytes } from './quantize';
@@ -23,33 +24,40 @@ import { QUAD, RELAXED, dotUnsigned, lowerMask, splatLane, upperMask } from './s
   return RELAXED ? v : v128.load32_splat(at + <usize>lane * QUAD, 4);
 }
 
-/** 16 outputs for each of the four rows of a group. `act`: 8-bit form with lanes = 4. Writes f32 [4][16] times 2^-56 at `out`. */
+/**
+ * 16 outputs for each row of `fours` groups of four. `act`: 8-bit form with lanes = 4, a group every `actBytes`. Writes f32
+ * [4 fours][16] times 2^-56 at `out`.
+ */
 // @ts-ignore: decorator
-@inline export function multiplyFour(five: bool, scales: i32, group: usize, blocks: i32, act: usize, out: usize): void {
+@inline export function multiplyFours(
+  five: bool, scales: i32, group: usize, blocks: i32, fours: i32, act: usize, actBytes: usize, out: usize,
+): void {
   const mask = firstMask(five), upper = upperMask(), lower = lowerMask();
   const pass = passBytes(blocks << 5, 4), quadBytes = <usize>(blocks << 5) * QUAD;
-  const list = act + 2 * pass;
-  for (let at: usize = 0; at < 256; at += 64) clear16(out + at);
-  const runs = runCount(scales, blocks), all = runs + load<i32>(list);
-  for (let n = 0; n < all; n++) {
-    let b = n * runLength(scales, blocks), count = runLength(scales, blocks), from = act;
-    if (n >= runs) {
-      b = load<i32>(list + (<usize>(n - runs) << 2), 4);
-      count = 1;
-      from = act + pass;
-    }
-    const units = unitsAt(five, group, b);
-    let w = blockAt(five, scales, group, b);
-    let a = from + (<usize>b << 5) * QUAD;
-    let numbers = from + quadBytes + (<usize>b << 5);
-    for (const end = w + <usize>count * blockBytes(five, scales); w < end; w += blockBytes(five, scales)) {
-      eight(five, scales, 0, w, units, a, numbers, mask, upper, lower, out);
-      eight(five, scales, 2, w, units, a, numbers, mask, upper, lower, out);
-      a += 32 * QUAD;
-      numbers += 32;
+  const outEnd = out + (<usize>fours << 8);
+  for (let at = out; at < outEnd; at += 64) clear16(at);
+  // First all blocks for all groups, then for each group the blocks that it refines.
+  for (let part = 0; part <= fours; part++) {
+    const refining = part > 0, own = act + <usize>(part - 1) * actBytes;
+    const first = refining ? own + pass : act, list = own + 2 * pass;
+    const outFirst = refining ? out + (<usize>(part - 1) << 8) : out, outLast = refining ? outFirst + 256 : outEnd;
+    const runs = refining ? load<i32>(list) : runCount(scales, blocks);
+    for (let n = 0; n < runs; n++) {
+      const b = refining ? load<i32>(list + (<usize>n << 2), 4) : n * runLength(scales, blocks);
+      const count = refining ? 1 : runLength(scales, blocks);
+      const units = unitsAt(five, group, b);
+      let w = blockAt(five, scales, group, b), quads = <usize>(b << 5) * QUAD, numbers = quadBytes + <usize>(b << 5);
+      for (const end = w + <usize>count * blockBytes(five, scales); w < end; w += blockBytes(five, scales)) {
+        for (let at = outFirst, from = first; at < outLast; at += 256, from += actBytes) {
+          eight(five, scales, 0, w, units, from + quads, from + numbers, mask, upper, lower, at);
+          eight(five, scales, 2, w, units, from + quads, from + numbers, mask, upper, lower, at);
+        }
+        quads += 32 * QUAD;
+        numbers += 32;
+      }
     }
   }
-  if (scales == SUPER) shrink(out, 256);
+  if (scales == SUPER) shrink(out, outEnd - out);
 }
 
 /** Outputs 4g to 4g + 7 of a block. */
