@@ -9,7 +9,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { format } from 'prettier';
-import { build } from 'rolldown';
+import { bundle } from './lib/bundle.mjs';
 import { ensureModel } from './lib/model.mjs';
 import { ensurePackages } from './lib/packages.mjs';
 import { peersFolder, root } from './lib/paths.mjs';
@@ -35,8 +35,8 @@ const path = await ensureModel();
 const folder = join(root, 'out', 'oracle');
 mkdirSync(folder, { recursive: true });
 
-await bundle('scripts/oracle/worker.ts', 'worker.js', 'browser');
-await bundle('scripts/oracle/node-side.ts', 'node-side.mjs', 'node');
+await bundle('scripts/oracle/worker.ts', join(folder, 'worker.js'), 'browser');
+await bundle('scripts/oracle/node-side.ts', join(folder, 'node-side.mjs'), 'node');
 const library = await import(pathToFileURL(join(folder, 'node-side.mjs')).href);
 
 const bytes = readFileSync(path);
@@ -118,15 +118,4 @@ Measured ${new Date().toISOString().slice(0, 10)} on ${cpus()[0]?.model ?? 'an u
   console.log(`\n${text}`);
   for (const { name } of failed) console.log(`FAILED   ${name}`);
   if (failed.length > 0) process.exitCode = 1;
-}
-
-async function bundle(input, file, platform) {
-  await build({
-    input: join(root, input),
-    cwd: root,
-    platform,
-    logLevel: 'warn',
-    resolve: { tsconfigFilename: join(root, 'tsconfig.base.json') },
-    output: { file: join(folder, file), format: 'esm', codeSplitting: false },
-  });
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { chromium } from '@playwright/test';
 import { chromiumFlags, ensureChromium } from '../lib/chromium.mjs';
+import { bundle } from '../lib/bundle.mjs';
 import { mustRun } from '../lib/command.mjs';
 import { realModels } from '../lib/model.mjs';
 import { cacheFolder, peersFolder, root } from '../lib/paths.mjs';
@@ -33,10 +34,13 @@ export async function servePage() {
     '--outFile',
     kernel,
   ]);
+  const selfDraft = join(outFolder, 'perf', 'self-draft.js');
+  await bundle('scripts/perf/self-draft/worker.ts', selfDraft, 'browser');
   const peer = (path) => join(peersFolder, 'node_modules', path);
   return serveFolders({
     mounts: [
       ['/read.wasm', kernel],
+      ['/self-draft.js', selfDraft],
       ['/selvedge/', join(root, 'dist')],
       ['/peers/wllama/', peer('@wllama/wllama/esm')],
       ['/peers/transformers/', peer('@huggingface/transformers/dist')],

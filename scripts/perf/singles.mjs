@@ -10,6 +10,7 @@ import { sampleRate } from './compare.mjs';
 import { prefixMetrics } from './prefixes.mjs';
 import { pageOptions } from './lab.mjs';
 import { median, pairedRatio } from './paired-ratio.mjs';
+import { selfDraftMetrics } from './self-draft.mjs';
 import { shortPrompt } from './workload.mjs';
 
 const spec = (threads) => ({ engine: 'selvedge', model: 'q4_1', threads });
@@ -18,6 +19,7 @@ const exact = (value, unit) => ({ value, unit, ratio: null, low: null, high: nul
 /** One function for each metric of `singles` in table.mjs: (lab, address, threads, work) -> the row's numbers. */
 export const measureSingle = {
   ...prefixMetrics,
+  ...selfDraftMetrics,
 
   async 'bandwidth-share'(lab, address, threads, work) {
     const engine = await lab.open(spec(threads));

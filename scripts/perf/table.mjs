@@ -107,6 +107,10 @@ export const singles = [
   { metric: 'prefix-reload', threads: 2, atLeast: 2, aim: 4 },
   // Decoding right behind a long prompt, with its keys and values being kept over without.
   { metric: 'prefix-writing', threads: 2, atLeast: 0.98, aim: 1 },
+  // Drafting with the target itself over plain decoding: recorded, nothing is asked of it.
+  ...[1, 2].flatMap((threads) =>
+    [256, 1400, 4096].map((length) => ({ metric: `self-draft-${length}`, threads })),
+  ),
   { metric: 'memory', threads: 1, atMost: 1.5, aim: 1.25 },
   { metric: 'download', threads: 0, atMost: 120, aim: 80 },
   { metric: 'long-tasks', threads: 2, atMost: 0, aim: 0 },
