@@ -130,15 +130,18 @@ const settle = (page: Page): Promise<void> => page.evaluate(() => client.prefixe
 const list = (page: Page): Promise<StoredPrefix[]> => page.evaluate(() => client.prefixes.list());
 const bitsOf = ({ text, logprobs }: Answer): unknown => [text, logprobs];
 
-/** Every record in the database: its name, and its bytes in base64. */
-async function recordsOf(page: Page): Promise<Record<string, string>> {
-  return page.evaluate(async () => {
+/** Every record of a store in the database: its name, and its bytes in base64. */
+async function recordsOf(
+  page: Page,
+  name: 'prefix-blocks' | 'past-outputs' = 'prefix-blocks',
+): Promise<Record<string, string>> {
+  return page.evaluate(async (storeName) => {
     const database = await new Promise<IDBDatabase>((resolve, reject) => {
       const request = indexedDB.open('selvedge');
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
-    const store = database.transaction('prefix-blocks').objectStore('prefix-blocks');
+    const store = database.transaction(storeName).objectStore(storeName);
     const read = <T>(request: IDBRequest<T>): Promise<T> =>
       new Promise((resolve, reject) => {
         request.onsuccess = () => resolve(request.result);
@@ -154,8 +157,8 @@ async function recordsOf(page: Page): Promise<Record<string, string>> {
       for (const byte of bytes) binary += String.fromCharCode(byte);
       return btoa(binary);
     };
-    return Object.fromEntries(names.map((name, i) => [String(name), base64(new Uint8Array(values[i]!))]));
-  });
+    return Object.fromEntries(names.map((key, i) => [String(key), base64(new Uint8Array(values[i]!))]));
+  }, name);
 }
 
 async function filesOf(folder: string): Promise<Buffer[]> {
@@ -304,18 +307,24 @@ it('nothing of a secret is in any file of the profile, whatever was done, and bl
   await ask(leaky, secret);
   await ask(leaky, going);
   await settle(leaky);
-  const wouldLeave = tracesOf(await recordsOf(leaky));
+  const wouldLeave = [
+    ...tracesOf(await recordsOf(leaky)),
+    ...Object.values(await recordsOf(leaky, 'past-outputs')).map((bytes) => Buffer.from(bytes, 'base64')),
+  ];
   await leaky.context().close();
 
   const tab = await openTab(profile, server);
   await ask(tab, known);
   await settle(tab);
   const kept = await recordsOf(tab);
+  const answers = await recordsOf(tab, 'past-outputs');
+  expect(Object.keys(answers)).toHaveLength(1);
   await ask(tab, secret, inPrivate);
   await ask(tab, going);
   await settle(tab);
   const ids = await tab.evaluate((text) => client.tokenize(text), canary);
   expect(await recordsOf(tab)).toEqual(kept);
+  expect(await recordsOf(tab, 'past-outputs')).toEqual(answers);
 
   const secrets = [
     ...(['utf8', 'utf16le'] as const).map((form) => Buffer.from('keeps 7 amber', form)),
@@ -327,11 +336,14 @@ it('nothing of a secret is in any file of the profile, whatever was done, and bl
   expect(secrets.filter(isIn(used))).toEqual([]);
   // What is no secret is found in the same way, so that finding nothing means something.
   const traces = tracesOf(kept);
+  const answered = Object.values(answers).map((bytes) => Buffer.from(bytes, 'base64'));
+  expect(answered.filter(isIn(used))).toEqual(answered);
   expect(traces.filter(isIn(used)).length).toBeGreaterThan(traces.length / 2);
 
   const last = await openTab(profile, server);
   await last.evaluate(() => client.prefixes.clear({ everyTenant: true }));
   expect(await recordsOf(last)).toEqual({});
+  expect(await recordsOf(last, 'past-outputs')).toEqual({});
   expect(await list(last)).toEqual([]);
   const emptied = await profile.files();
   expect(secrets.filter(isIn(emptied))).toEqual([]);
@@ -352,7 +364,10 @@ it('with a passphrase a secret is kept, found again with it only, and in no file
   const open = await openTab({ context: await browser.newContext() }, server);
   const expected = await ask(open, secret);
   await settle(open);
-  const plain = tracesOf(await recordsOf(open));
+  const plain = [
+    ...tracesOf(await recordsOf(open)),
+    ...Object.values(await recordsOf(open, 'past-outputs')).map((bytes) => Buffer.from(bytes, 'base64')),
+  ];
   await open.context().close();
 
   const passphrase = 'correct horse battery staple';
@@ -360,6 +375,7 @@ it('with a passphrase a secret is kept, found again with it only, and in no file
   await ask(tab, secret, inPrivate);
   await settle(tab);
   expect(Object.keys(await recordsOf(tab)).length).toBeGreaterThan(6);
+  expect(Object.keys(await recordsOf(tab, 'past-outputs'))).toHaveLength(1);
   const files = await profile.files();
   expect(
     [...plain, Buffer.from(passphrase)].filter((trace) => files.some((file) => file.includes(trace))),

@@ -17,9 +17,12 @@ export interface PrefixCalls {
   pin(beginning: ChatMessageParam[] | string, options?: SelvedgeParams): Promise<StoredPrefix>;
   /** Of this client's tenant, for every model; the last used first. */
   list(): Promise<StoredPrefix[]>;
-  /** With what it shares with no other. False when there was none of this tenant. */
+  /**
+   * With what it shares with no other. False when there was none of this tenant. Past answers, which later ones are guessed
+   * from, stay until `clear`.
+   */
   delete(id: string): Promise<boolean>;
-  /** Deletes all of this tenant's, or of everybody's. */
+  /** Deletes all of this tenant's, or of everybody's, and the past answers that were kept of the same. */
   clear(options?: { everyTenant?: boolean }): Promise<void>;
   usage(): Promise<PrefixUsage>;
   /** Resolves when what was computed until now is written, as far as there is room: before a page is left, say. */

@@ -4,7 +4,6 @@
  */
 import { SelvedgeError, assert } from '../errors.ts';
 import type {
-  ContentSettings,
   DraftInfo,
   EngineInfo,
   GenerateRequest,
@@ -18,6 +17,8 @@ import type {
   StoredPrefix,
 } from '../rpc/protocol.ts';
 import type { ModelStore } from '../storage/model-file.ts';
+import { plainRule } from '../storage/content-rule.ts';
+import type { OutputStore } from '../storage/output-store.ts';
 import type { PrefixStore } from '../storage/prefix-store.ts';
 import { createBreath } from './breath.ts';
 import type { Breath } from './breath.ts';
@@ -27,10 +28,12 @@ import { createEventLog } from './events.ts';
 import type { EventLog } from './events.ts';
 import { runGeneration } from './generation.ts';
 import { createIdleQueue } from './idle-queue.ts';
+import { createKeptOutputs } from './kept-outputs.ts';
+import type { KeptOutputs } from './kept-outputs.ts';
 import type { DraftModel, LoadCall, LoadedModel } from './loaded-model.ts';
 import { pinPrefix } from './pin.ts';
 import { createPrefixes, openShelf, withoutPrefixes } from './prefixes.ts';
-import type { PrefixParts, Prefixes } from './prefixes.ts';
+import type { Prefixes } from './prefixes.ts';
 import type { PrefixShelf } from './prefix-shelf.ts';
 import { preparePrompt } from './prompt.ts';
 import { createScheduler } from './scheduler.ts';
@@ -45,6 +48,8 @@ export interface EngineParts {
   store: ModelStore;
   /** Undefined where nothing can be kept. */
   openPrefixes(): Promise<PrefixStore | undefined>;
+  /** The same. */
+  openOutputs(): Promise<OutputStore | undefined>;
   /** Lets waiting messages in. */
   turn: () => Promise<void>;
   /** Resolves after `QUIET_MS` of the idle queue. */
@@ -78,6 +83,7 @@ interface Loaded {
   model: LoadedModel;
   conversations: Conversations;
   prefixes: Prefixes;
+  outputs: KeptOutputs;
   speculation: Speculation | undefined;
 }
 
@@ -104,7 +110,7 @@ export function createEngine(parts: EngineParts): Engine {
     signal: AbortSignal,
     post: (message: GenerationMessage) => void,
   ): Promise<void> {
-    const { model, conversations, prefixes, speculation } = running();
+    const { model, conversations, prefixes, outputs, speculation } = running();
     const number = ++lastRequest;
     const arrivedAt = now();
     const prompt = preparePrompt(request, model);
@@ -138,6 +144,7 @@ export function createEngine(parts: EngineParts): Engine {
           model,
           conversations,
           prefixes,
+          outputs,
           speculation,
           breath,
           events,
@@ -175,7 +182,17 @@ export function createEngine(parts: EngineParts): Engine {
     info: () => infoOf(running().model),
     inspect: (request) => parts.inspectModel(request),
     pinPrefix: (prompt, privacy) => pinPrefix(prompt, privacy, { ...running(), scheduler, turn, now }),
-    prefixes: () => running().prefixes,
+    prefixes: () => callsOf(running()),
+  };
+}
+
+/** Past answers are deleted with prefixes. */
+function callsOf({ prefixes, outputs }: Loaded): ReturnType<Engine['prefixes']> {
+  return {
+    ...prefixes,
+    async clear(everyTenant) {
+      await Promise.all([prefixes.clear(everyTenant), outputs.clear(everyTenant)]);
+    },
   };
 }
 
@@ -191,26 +208,36 @@ async function loadAll(
   const opening = openShelf(parts.openPrefixes, { settings, model: source.id, now });
   // If loading fails, that is the error.
   opening.catch(() => undefined);
+  const openingOutputs = parts.openOutputs().catch(() => undefined);
   const model = await loadWithEvents(parts, events, request, call);
   const queue = createIdleQueue(scheduler, parts.quiet);
-  const prefixes = await openPrefixes(opening, settings, { model, queue, events });
+  const shelf = await openedShelf(opening, model);
+  const prefixes = shelf ? createPrefixes({ shelf, model, queue, events }) : withoutPrefixes(settings);
+  const outputs = createKeptOutputs({
+    store: shelf && (await openingOutputs),
+    rule: shelf?.rule ?? plainRule,
+    settings,
+    isUsed: request.speculation?.drafters.includes('past') ?? false,
+    model,
+    queue,
+    now,
+  });
+  const past = outputs.drafter;
   const speculation = request.speculation
-    ? openSpeculation(request.speculation, { model, past: undefined, queue, now })
+    ? openSpeculation(request.speculation, { model, past, queue, now })
     : undefined;
-  return { model, conversations: createConversations(model.session), prefixes, speculation };
+  return { model, conversations: createConversations(model.session), prefixes, outputs, speculation };
 }
 
-async function openPrefixes(
+async function openedShelf(
   opening: Promise<PrefixShelf | undefined>,
-  settings: ContentSettings,
-  parts: Omit<PrefixParts, 'shelf'>,
-): Promise<Prefixes> {
+  model: LoadedModel,
+): Promise<PrefixShelf | undefined> {
   try {
-    const shelf = await opening;
-    return shelf ? createPrefixes({ ...parts, shelf }) : withoutPrefixes(settings);
+    return await opening;
   } catch (error) {
-    parts.model.session.dispose();
-    parts.model.draft?.session.dispose();
+    model.session.dispose();
+    model.draft?.session.dispose();
     throw error;
   }
 }

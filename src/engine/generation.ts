@@ -18,6 +18,7 @@ import type { Conversation, Conversations } from './conversations.ts';
 import { decode } from './decode-loop.ts';
 import type { DecodeChoice, DecodeListener } from './decode-loop.ts';
 import type { EventLog } from './events.ts';
+import type { KeptOutputs } from './kept-outputs.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import type { Prefixes } from './prefixes.ts';
 import type { PreparedPrompt } from './prompt.ts';
@@ -38,6 +39,7 @@ export interface GenerationJob {
   model: LoadedModel;
   conversations: Conversations;
   prefixes: Prefixes;
+  outputs: KeptOutputs;
   /** Undefined where nothing is guessed. */
   speculation: Speculation | undefined;
   breath: Breath;
@@ -56,11 +58,14 @@ export interface GenerationCounts {
 export async function runGeneration(job: GenerationJob, counts: GenerationCounts): Promise<void> {
   const { conversations, prefixes, prompt } = job;
   const conversation = conversations.acquire(prompt.ids);
+  /** Tokens by choice. */
+  const answers: number[][] = [];
   try {
-    const end = await run(job, conversation, counts);
+    const end = await run(job, conversation, { counts, answers });
     counts.messages += 1;
     job.post({ type: 'end', ...end });
   } finally {
+    keepAnswers(job, conversation, answers);
     // Ids are added after a step succeeded: equal lengths mean that the cache holds what its ids say.
     if (conversation.ids.length === conversation.cache.length) {
       conversations.release(conversation, prompt.ids.length);
@@ -71,17 +76,33 @@ export async function runGeneration(job: GenerationJob, counts: GenerationCounts
   }
 }
 
+/** What follows a secret may tell it. */
+function keepAnswers(
+  { outputs, request }: GenerationJob,
+  { secretFrom }: Conversation,
+  answers: readonly number[][],
+): void {
+  const privacy = secretFrom === Infinity ? request.privacy : 'secret';
+  for (const ids of answers) outputs.add(ids, privacy);
+}
+
+interface Gathered {
+  counts: GenerationCounts;
+  answers: number[][];
+}
+
 async function run(
   job: GenerationJob,
   conversation: Conversation,
-  counts: GenerationCounts,
+  gathered: Gathered,
 ): Promise<{ deltas: ChoiceDelta[]; timings: GenerationTimings }> {
   const { model, prompt, conversations, prefixes, breath, now, request, speculation } = job;
+  const { counts } = gathered;
   const restoreMs = await restore(job, conversation);
   const cachedTokens = conversation.ids.length;
   speculation?.follow(conversation.cache);
   const start = now();
-  const listener = createListener(job, counts, { start, cachedTokens });
+  const listener = createListener(job, gathered, { start, cachedTokens });
   await decode(
     {
       session: model.session,
@@ -129,7 +150,7 @@ interface GenerationListener extends DecodeListener {
 
 function createListener(
   job: GenerationJob,
-  counts: GenerationCounts,
+  { counts, answers }: Gathered,
   prefill: { start: number; cachedTokens: number },
 ): GenerationListener {
   const { model, request, prompt, events, now, number } = job;
@@ -173,8 +194,9 @@ function createListener(
       const ms = prefilledAt - start;
       events.emit({ type: 'prefill-end', request: number, promptTokens, cachedTokens, ms });
     },
-    token(_choice, pick) {
+    token(choice, pick) {
       counts.predictedTokens += 1;
+      (answers[choice] ??= []).push(pick.id);
       tokensGathered += 1;
       const isEnd = output.push(pick);
       const isDue = tokensGathered >= MESSAGE_TOKENS || now() - lastPost >= MESSAGE_INTERVAL_MS;

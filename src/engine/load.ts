@@ -16,7 +16,9 @@ import type { Tokenizer } from '../model/tokenizer.ts';
 import { assert } from '../errors.ts';
 import type { ChatMessage, LoadRequest, ModelFacts, ModelInspection, ModelRequest } from '../rpc/protocol.ts';
 import type { ModelFile, ModelSource, ModelStore, OpenOptions } from '../storage/model-file.ts';
+import { openOutputStore } from '../storage/idb-outputs.ts';
 import { openPrefixStore } from '../storage/idb-prefixes.ts';
+import type { OutputStore } from '../storage/output-store.ts';
 import type { PrefixStore } from '../storage/prefix-store.ts';
 import { createModelStore } from '../storage/weights.ts';
 import { inspectModel } from './inspect.ts';
@@ -33,6 +35,7 @@ export interface ModelLoader {
   store: ModelStore;
   inspectModel(request: ModelRequest): Promise<ModelInspection>;
   openPrefixes(): Promise<PrefixStore | undefined>;
+  openOutputs(): Promise<OutputStore | undefined>;
   loadModel(request: LoadRequest, call: LoadCall): Promise<LoadedModel>;
 }
 
@@ -45,6 +48,7 @@ export function createModelLoader(
     store,
     inspectModel: (request) => inspectModel(store, request, measureReading),
     openPrefixes: openPrefixStore,
+    openOutputs: openOutputStore,
     async loadModel(request, call) {
       const loading: Loading = { ...request, store, createSink, call };
       const head = request.draft ? await readDraftHead(loading, request.draft) : undefined;

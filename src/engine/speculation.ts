@@ -23,7 +23,7 @@ export interface Speculation {
 export interface SpeculationParts {
   model: LoadedModel;
   /** Of past answers. */
-  past: Drafter | undefined;
+  past: Drafter;
   queue: IdleQueue;
   now: () => number;
 }

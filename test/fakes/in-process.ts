@@ -8,6 +8,7 @@ import type { LoadedModel } from '../../src/engine/loaded-model.ts';
 import type { WorkerLike } from '../../src/rpc/connect.ts';
 import { exposeEngine } from '../../src/rpc/expose.ts';
 import type { ModelStore, StoredModel } from '../../src/storage/model-file.ts';
+import type { OutputStore } from '../../src/storage/output-store.ts';
 import type { PrefixStore } from '../../src/storage/prefix-store.ts';
 
 export interface InProcess {
@@ -26,6 +27,7 @@ export interface InProcessOptions {
   stored?: StoredModel[];
   /** Default: nothing is kept. */
   prefixes?: PrefixStore;
+  outputs?: OutputStore;
   /** Seeds that are drawn, in order, again and again. */
   seeds?: number[];
   /** Default: a turn of the event loop. */
@@ -40,6 +42,7 @@ export function startInProcess({
   inspectModel,
   stored = [],
   prefixes,
+  outputs,
   seeds = [1],
   quiet = () => new Promise((resolve) => setImmediate(resolve)),
   now = () => performance.timeOrigin + performance.now(),
@@ -52,6 +55,7 @@ export function startInProcess({
     inspectModel: inspectModel ?? (() => Promise.reject(new Error('nothing to inspect'))),
     store: createListedStore(stored),
     openPrefixes: async () => prefixes,
+    openOutputs: async () => outputs,
     // Node hands a port up to a thousand messages in one turn, those it sends itself included.
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     quiet,
