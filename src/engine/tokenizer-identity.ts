@@ -4,7 +4,7 @@ import { Sha256 } from '../storage/sha256.ts';
 import type { LoadedModel } from './loaded-model.ts';
 
 /** Between two pauses: about a millisecond. */
-const SLICE_TOKENS = 4096;
+const SLICE_TOKENS = 1024;
 
 export async function tokenizerIdentity(
   { info, tokenBytes }: Pick<LoadedModel, 'info' | 'tokenBytes'>,
