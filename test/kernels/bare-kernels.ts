@@ -10,7 +10,15 @@ interface TestKernels extends Kernels {
   unpackRow(kind: number, group: number, row: number, columns: number, out: number): void;
   openGroup(kind: number, group: number, columns: number, open: number): void;
   multiplyRow(kind: number, group: number, columns: number, act: number, offsets: number, out: number): void;
-  multiplyRows(kind: number, open: number, columns: number, act: number, out: number): void;
+  multiplyRows(
+    kind: number,
+    group: number,
+    open: number,
+    columns: number,
+    rows: number,
+    act: number,
+    out: number,
+  ): void;
   fewRows(kind: number): number;
   multiplyFew(
     kind: number,
@@ -23,8 +31,7 @@ interface TestKernels extends Kernels {
     out: number,
   ): void;
   quantize8(x: number, length: number, out: number, lane: number, lanes: number): void;
-  chooseRefined(length: number, group: number, lanes: number, rows: number): void;
-  sumHalves(group: number, length: number, lanes: number): void;
+  sumHalves(group: number, length: number, lanes: number, rows: number): void;
   spread(x: number, length: number, out: number, lane: number, lanes: number): void;
 }
 
@@ -113,7 +120,7 @@ export class BareKernels {
     const columns = rows[0]!.length;
     this.#prepare(kind, rows, 4);
     this.#kernels.openGroup(kind, GROUP, columns, OPEN);
-    this.#kernels.multiplyRows(kind, OPEN, columns, ACTIVATIONS, OUT);
+    this.#kernels.multiplyRows(kind, GROUP, OPEN, columns, rows.length, ACTIVATIONS, OUT);
     return this.#outputs(rows.length);
   }
 
@@ -131,8 +138,7 @@ export class BareKernels {
       else this.#kernels.quantize8(INPUT, length, at, lane, lanes);
     });
     if (areFloats) return;
-    this.#kernels.chooseRefined(length, at, lanes, rows.length);
-    this.#kernels.sumHalves(at, length, lanes);
+    this.#kernels.sumHalves(at, length, lanes, rows.length);
   }
 
   #floats(at: number, length: number): Float32Array {

@@ -6,42 +6,45 @@
  *   whole = s0 x (dot0 - zero x sum0) + s1 x (dot1 - zero x sum1), below 2^24,
  * and an output is one chain in the order of the blocks, f + (whole x scale) x d, then the refined blocks (quantize.ts). With
  * minimums, f - ((m0 x sum0 + m1 x sum1) x scale) x e goes before. The sums of the activations over half blocks are negative
- * pairs of i16, behind the 8-bit form: i32 [2 passes][K/32][lanes].
+ * pairs of i16, behind the 8-bit form, i32 [K/32][lanes], and for what was left over of a row with that.
  *
  * d and e are packed as f32, times 2^-56 (supers.ts says why).
  *
  * One row or two are for half-row.ts, many for half-rows.ts; how each type lies in a packed group for q6k.ts, q3k.ts and q2k.ts.
  */
-import { passBytes } from './quantize';
+import { bytes8, leftBytes, leftListAt, leftSumsAt, passBytes } from './quantize';
 import { QUAD, RELAXED, dotUnsigned, lessHalfBias, madd, quadEven, quadOdd } from './simd';
 
-/** Where the sums of half blocks begin in a group of activations. */
+/** Where the sums of half blocks begin in a group of activations; those of what was left over lie with it. */
 // @ts-ignore: decorator
 @inline export function halfSumsAt(length: i32, lanes: i32): usize {
-  return 2 * passBytes(length, lanes) + 4 + (<usize>length >> 5) * 4;
+  return <usize>bytes8(length, lanes);
 }
 
 /** What the sums take. */
 export function halfSumsBytes(length: i32, lanes: i32): i32 {
-  return (length >> 5) * lanes * 8;
+  return (length >> 5) * lanes * 4;
 }
 
-/** Sums of 16 activations each, for all rows of a group in 8-bit form. */
-export function sumHalves(group: usize, length: i32, lanes: i32): void {
-  const blocks = length >> 5, pass = passBytes(length, lanes);
+/** Sums of 16 activations each, for `rows` rows of a group in 8-bit form. */
+export function sumHalves(group: usize, length: i32, lanes: i32, rows: i32): void {
   let at = group + halfSumsAt(length, lanes);
-  for (let quads = group, end = group + 2 * pass; quads < end; quads += pass) {
-    let from = quads;
-    for (let b = 0; b < blocks; b++) {
-      if (lanes == 1) {
-        v128.store32_lane(at, sumOne(from), 0);
-        at += 4;
-      } else {
-        const first = sumFour(from), second = sumFour(from + 16 * QUAD);
-        v128.store(at, v128.shuffle<i16>(first, second, 0, 8, 2, 10, 4, 12, 6, 14));
-        at += 16;
-      }
-      from += 8 * QUAD * <usize>lanes;
+  for (let from = group, end = group + (<usize>length >> 2) * QUAD * <usize>lanes; from < end; from += 8 * QUAD * <usize>lanes) {
+    if (lanes == 1) {
+      v128.store32_lane(at, sumOne(from), 0);
+      at += 4;
+    } else {
+      const first = sumFour(from), second = sumFour(from + 16 * QUAD);
+      v128.store(at, v128.shuffle<i16>(first, second, 0, 8, 2, 10, 4, 12, 6, 14));
+      at += 16;
+    }
+  }
+  let left = group + passBytes(length, lanes);
+  for (let row = 0; row < rows; row++, left += leftBytes(length)) {
+    const list = left + leftListAt(length), sums = left + leftSumsAt(length);
+    for (let n = list, end = list + (<usize>load<i32>(list) << 2); n < end; n += 4) {
+      const b = <usize>load<i32>(n, 4);
+      v128.store32_lane(sums + (b << 2), sumOne(left + (b << 3) * QUAD), 0);
     }
   }
 }

@@ -4,39 +4,39 @@
  * memory. Four rows are two pairs in turn for each block, so that weights come from memory at an even pace. Each kernel is a
  * function of its own, with its type built in.
  *
- * `act`: 8-bit form with lanes = 1, or 4 for several rows, and its sums. Results are f32 [rows][16] times 2^-56 at `out`, which is
- * also written for an even number of rows.
+ * `act`: 8-bit form with lanes = 1, or 4 for several rows, and its sums. Results are added, not shrunk (half-blocks.ts), to f32
+ * [rows][16] at `out`; also those of an even number of rows.
  */
-import { clear16, halfSumsAt, shrink } from './half-blocks';
+import { halfSumsAt } from './half-blocks';
 import { Q2_K, Q3_K, Q6_K } from './kinds';
-import { passBytes } from './quantize';
+import { leftListAt, leftSumsAt } from './quantize';
 import { BLOCK_Q2K, UNITS_Q2K, fourQ2K } from './q2k';
 import { BLOCK_Q3K, UNITS_Q3K, fourQ3K } from './q3k';
 import { BLOCK_Q6K, UNITS_Q6K, fourQ6K } from './q6k';
 import { QUAD } from './simd';
 
-export function rowQ6K(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiply(Q6_K, 1, group, blocks, act, 1, out);
+export function rowQ6K(group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  multiplyOne(Q6_K, group, blocks, act, left, out);
 }
 
-export function rowQ3K(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiply(Q3_K, 1, group, blocks, act, 1, out);
+export function rowQ3K(group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  multiplyOne(Q3_K, group, blocks, act, left, out);
 }
 
-export function rowQ2K(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiply(Q2_K, 1, group, blocks, act, 1, out);
+export function rowQ2K(group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  multiplyOne(Q2_K, group, blocks, act, left, out);
 }
 
 export function fewQ6K(group: usize, blocks: i32, act: usize, rows: i32, out: usize): void {
-  multiply(Q6_K, 4, group, blocks, act, rows, out);
+  multiplyPairs(Q6_K, group, blocks, act, rows, out);
 }
 
 export function fewQ3K(group: usize, blocks: i32, act: usize, rows: i32, out: usize): void {
-  multiply(Q3_K, 4, group, blocks, act, rows, out);
+  multiplyPairs(Q3_K, group, blocks, act, rows, out);
 }
 
 export function fewQ2K(group: usize, blocks: i32, act: usize, rows: i32, out: usize): void {
-  multiply(Q2_K, 4, group, blocks, act, rows, out);
+  multiplyPairs(Q2_K, group, blocks, act, rows, out);
 }
 
 // @ts-ignore: decorator
@@ -49,37 +49,52 @@ export function fewQ2K(group: usize, blocks: i32, act: usize, rows: i32, out: us
   return kind == Q6_K ? UNITS_Q6K : kind == Q3_K ? UNITS_Q3K : UNITS_Q2K;
 }
 
+/** Where block `b` of a group has its floats; the block itself is at `weightsAt`. */
 // @ts-ignore: decorator
-@inline function multiply(kind: i32, lanes: usize, group: usize, blocks: i32, act: usize, rows: i32, out: usize): void {
-  const length = blocks << 5, pass = passBytes(length, <i32>lanes), quadBytes = <usize>(length >> 2) * QUAD * lanes;
-  const list = act + 2 * pass, sums = act + halfSumsAt(length, <i32>lanes);
-  const steps = blocks + load<i32>(list);
-  const outEnd = lanes == 4 ? out + (<usize>(rows + 1 >> 1) << 7) : out + 64;
-  for (let at = out; at < outEnd; at += 64) clear16(at);
+@inline function unitsAt(kind: i32, group: usize, b: usize): usize {
+  return group + (b >> 3) * (unitBytes(kind) + 8 * blockBytes(kind));
+}
+
+// @ts-ignore: decorator
+@inline function weightsAt(kind: i32, units: usize, b: usize): usize {
+  return units + unitBytes(kind) + (b & 7) * blockBytes(kind);
+}
+
+/** All of a row at `act`, if that is not 0; then what was left over. */
+// @ts-ignore: decorator
+@inline function multiplyOne(kind: i32, group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  const length = blocks << 5, quadBytes = <usize>(length >> 2) * QUAD;
+  const whole = act ? blocks : 0, list = left + leftListAt(length);
+  const steps = whole + load<i32>(list);
   for (let n = 0; n < steps; n++) {
-    let b = <usize>n, from = act, sum = sums;
-    if (n >= blocks) {
-      b = <usize>load<i32>(list + (<usize>(n - blocks) << 2), 4);
-      from += pass;
-      sum += (<usize>blocks << 2) * lanes;
+    let b = <usize>n, from = act, sum = act + halfSumsAt(length, 1);
+    if (n >= whole) {
+      b = <usize>load<i32>(list + (<usize>(n - whole) << 2), 4);
+      from = left;
+      sum = left + leftSumsAt(length);
     }
-    const units = group + (b >> 3) * (unitBytes(kind) + 8 * blockBytes(kind));
-    const w = units + unitBytes(kind) + (b & 7) * blockBytes(kind);
-    sum += (b << 2) * lanes;
-    let scale = from + quadBytes + (b << 3) * lanes;
-    let quads = from + (b << 3) * QUAD * lanes;
-    if (lanes == 1) {
-      for (let g: usize = 0; g < 4; g++) four(kind, g, lanes, w, units, quads, sum, scale, out);
-    } else {
-      for (let at = out; at < outEnd; at += 128) {
-        for (let g: usize = 0; g < 4; g++) four(kind, g, lanes, w, units, quads, sum, scale, at);
-        quads += 2 * QUAD;
-        sum += 8;
-        scale += 8;
-      }
-    }
+    const units = unitsAt(kind, group, b), w = weightsAt(kind, units, b);
+    const quads = from + (b << 3) * QUAD, scale = from + quadBytes + (b << 3);
+    for (let g: usize = 0; g < 4; g++) four(kind, g, 1, w, units, quads, sum + (b << 2), scale, out);
   }
-  shrink(out, outEnd - out);
+}
+
+/** Rows of a group of four, without what was left over. */
+// @ts-ignore: decorator
+@inline function multiplyPairs(kind: i32, group: usize, blocks: i32, act: usize, rows: i32, out: usize): void {
+  const length = blocks << 5;
+  const outEnd = out + (<usize>(rows + 1 >> 1) << 7);
+  let sums = act + halfSumsAt(length, 4), scales = act + <usize>length * QUAD;
+  for (let b: usize = 0; b < <usize>blocks; b++) {
+    const units = unitsAt(kind, group, b), w = weightsAt(kind, units, b);
+    for (let at = out, lane: usize = 0; at < outEnd; at += 128, lane += 2) {
+      const sum = sums + (lane << 2), scale = scales + (lane << 2);
+      for (let g: usize = 0; g < 4; g++) four(kind, g, 4, w, units, act + lane * QUAD, sum, scale, at);
+    }
+    act += 32 * QUAD;
+    sums += 16;
+    scales += 32;
+  }
 }
 
 /** A block's part of outputs 4g to 4g + 3. `quads`, `sum`, `scale`: of the first row; the second one's are behind them. */

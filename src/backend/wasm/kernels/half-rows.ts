@@ -5,8 +5,7 @@
  *   5 x 64     for the 16 rows i32 s0, i32 s1, pairs of i16 (m0, m1), f32 d, f32 e.
  * Without minimums the pair is zero x (s0, s1), a part of the whole sum.
  */
-import { chain, clear16, firstOf, halfSumsAt, secondOf, shrink } from './half-blocks';
-import { passBytes } from './quantize';
+import { chain, firstOf, halfSumsAt, secondOf } from './half-blocks';
 import { QUAD, RELAXED, dotUnsigned, splatLane } from './simd';
 
 export const OPEN_HALVES: usize = 832;
@@ -26,34 +25,19 @@ export const OPEN_HALVES_TAIL: usize = 128;
 
 /**
  * 16 outputs for each of 4 rows. `open`: an opened group with its tail; `act`: 8-bit form with lanes = 4 and its sums; result
- * f32 [4][16] times 2^-56 at `out`. Two passes of 8 outputs, as in q4.ts.
+ * added, not shrunk, to f32 [4][16] at `out`, without what was left over. Two passes of 8 outputs, as in q4.ts.
  */
 export function rowsHalves(open: usize, blocks: i32, minimums: bool, act: usize, out: usize): void {
-  clear16(out);
-  clear16(out + 64);
-  clear16(out + 128);
-  clear16(out + 192);
   eight(open, open, blocks, minimums, act, out);
   eight(open, open + 32, blocks, minimums, act, out + 32);
-  shrink(out, 256);
 }
 
-/** One pass: 8 outputs of 4 rows. `opened`: the group; `first`: its vectors of these outputs. */
-function eight(opened: usize, first: usize, blocks: i32, minimums: bool, group: usize, out: usize): void {
-  const length = blocks << 5, pass = passBytes(length, 4), quadBytes = <usize>length * QUAD;
-  const waiting = opened + OPEN_HALVES * <usize>blocks;
-  const list = group + 2 * pass, sums = group + halfSumsAt(length, 4);
-  const steps = blocks + load<i32>(list);
-  for (let n = 0; n < steps; n++) {
-    let b = <usize>n, start = group, sum = sums;
-    if (n >= blocks) {
-      b = <usize>load<i32>(list + (<usize>(n - blocks) << 2), 4);
-      start += pass;
-      sum += <usize>blocks << 4;
-    }
-    let w = first + b * OPEN_HALVES, act = start + (b << 5) * QUAD;
-    const s = w + 512, scales = start + quadBytes + (b << 5);
-    sum += b << 4;
+/** One pass: 8 outputs of 4 rows. `opened`: the group; `w`: its vectors of these outputs. */
+function eight(opened: usize, w: usize, blocks: i32, minimums: bool, act: usize, out: usize): void {
+  const length = blocks << 5, waiting = opened + OPEN_HALVES * <usize>blocks;
+  let sum = act + halfSumsAt(length, 4), scales = act + <usize>length * QUAD;
+  for (let b = 0; b < blocks; b++) {
+    const s = w + 512;
     for (let half: usize = 0; half < 128; half += 64) {
       let r0 = i32x4.splat(0), r1 = r0, s0 = r0, s1 = r0, t0 = r0, t1 = r0, u0 = r0, u1 = r0;
       let w0: v128, w1: v128, v: v128, a: v128, e: v128, o: v128;
@@ -127,6 +111,9 @@ function eight(opened: usize, first: usize, blocks: i32, minimums: bool, group: 
       finish(out + 192, s, minimums, i32x4.add(v128.load(waiting, 96), i32x4.mul(u0, f)), v, a);
       finish(out + 208, s + 16, minimums, i32x4.add(v128.load(waiting, 112), i32x4.mul(u1, g)), v, a);
     }
+    w += OPEN_HALVES - 512;
+    sum += 16;
+    scales += 32;
   }
 }
 

@@ -14,7 +14,7 @@ export { lastStep, stopThreads } from './sync';
 
 // For tests, which try each kind by itself.
 export { fewRows, multiplyFew, multiplyRow, multiplyRows, openGroup, unpackRow } from './packs';
-export { chooseRefined, quantize8, spread } from './quantize';
+export { quantize8, spread } from './quantize';
 export { sumHalves } from './half-blocks';
 
 /** Body of thread 1 and up: runs every step after that of word `seen` until the host stops the threads. Blocks. */

@@ -5,9 +5,10 @@
  *
  * What all kinds keep to: a group is `groupBytes` of PACKS long, a multiple of 16 where its vectors are aligned; products are
  * returned times 2^-56 (half of what unrebiased f16 scales lack); and a row's outputs have the same bits from `multiplyRow` as
- * from `multiplyRows`, whatever rows are beside it.
+ * from `multiplyFew` and `multiplyRows`, whatever rows are beside it.
  */
 import { packBlocks, unpackBlocks } from './blocks';
+import { clear16, shrink } from './half-blocks';
 import { BRAIN, HALF, WHOLE, packFloats, rowFloats, rowsFloats, unpackRowFloats } from './floats';
 import { fewQ2K, fewQ3K, fewQ6K, rowQ2K, rowQ3K, rowQ6K } from './half-row';
 import { OPEN_HALVES, OPEN_HALVES_TAIL, rowsHalves } from './half-rows';
@@ -23,8 +24,9 @@ import { fewQ8, packQ8, rowQ8, unpackRowQ8 } from './q8';
 import {
   foursQ4_0, foursQ4_1, foursQ4_K, foursQ5_0, foursQ5_1, foursQ5_K, openQ4_0, openQ4_K, openQ5_0, openQ5_1, openQ5_K, pairQ4_0,
   pairQ4_1, pairQ4_K, pairQ5_0, pairQ5_1, pairQ5_K,
-  rowQ4_0, rowQ4_K, rowQ5_0, rowQ5_1, rowQ5_K, rowsSuper,
+  rowQ4_0, rowQ4_K, rowQ5_0, rowQ5_1, rowQ5_K
 } from './quants-kernels';
+import { leftBytes, leftListAt, passBytes } from './quantize';
 import { RELAXED } from './simd';
 import { packSupers, unpackSupers } from './supers';
 
@@ -106,20 +108,52 @@ export function unpackRow(kind: i32, group: usize, row: i32, columns: i32, out: 
   return act + <usize>(form == FOURTEEN ? plan().form14 : plan().formFloats);
 }
 
+/** Whether outputs are due, times 2^-56, only when all of a row was added. */
+// @ts-ignore: decorator
+@inline function areDueLater(kind: i32): bool {
+  return isSupers(kind) || isHalves(kind);
+}
+
+/** `rows` times 16 outputs become zero. */
+// @ts-ignore: decorator
+@inline function clear(out: usize, rows: i32): void {
+  for (const end = out + (<usize>rows << 6); out < end; out += 64) clear16(out);
+}
+
+/** Adds 16 outputs of one row in 8-bit form: all of `act` (lanes = 1), if that is not 0, and what was left over. */
+// @ts-ignore: decorator
+@inline function addRow(kind: i32, group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  if (kind == Q4_1) rowQ4(group, blocks, act, left, out);
+  else if (kind == Q4_0) rowQ4_0(group, blocks, act, left, out);
+  else if (kind == Q5_0) rowQ5_0(group, blocks, act, left, out);
+  else if (kind == Q5_1) rowQ5_1(group, blocks, act, left, out);
+  else if (kind == Q4_K) rowQ4_K(group, blocks, act, left, out);
+  else if (kind == Q5_K) rowQ5_K(group, blocks, act, left, out);
+  else if (kind == Q6_K) rowQ6K(group, blocks, act, left, out);
+  else if (kind == Q3_K) rowQ3K(group, blocks, act, left, out);
+  else rowQ2K(group, blocks, act, left, out);
+}
+
 /** 16 outputs of one row of activations (lanes = 1): f32 [16] at `out`. */
 export function multiplyRow(kind: i32, group: usize, columns: i32, act: usize, offsets: usize, out: usize): void {
   const form = formAt(kind, act);
-  if (kind == Q4_1) rowQ4(group, columns >> 5, form, out);
-  else if (kind == Q4_0) rowQ4_0(group, columns >> 5, form, out);
-  else if (kind == Q5_0) rowQ5_0(group, columns >> 5, form, out);
-  else if (kind == Q5_1) rowQ5_1(group, columns >> 5, form, out);
-  else if (kind == Q4_K) rowQ4_K(group, columns >> 5, form, out);
-  else if (kind == Q5_K) rowQ5_K(group, columns >> 5, form, out);
-  else if (kind == Q6_K) rowQ6K(group, columns >> 5, form, out);
-  else if (kind == Q3_K) rowQ3K(group, columns >> 5, form, out);
-  else if (kind == Q2_K) rowQ2K(group, columns >> 5, form, out);
-  else if (kind >= F16) rowFloats(floatForm(kind), group, columns, form, out);
-  else rowQ8(group, columns >> 5, form, offsets, out);
+  if (kind >= F16) rowFloats(floatForm(kind), group, columns, form, out);
+  else if (kind == Q8_0) rowQ8(group, columns >> 5, form, offsets, out);
+  else {
+    clear16(out);
+    addRow(kind, group, columns >> 5, form, form + passBytes(columns, 1), out);
+    if (areDueLater(kind)) shrink(out, 64);
+  }
+}
+
+/** Adds what was left over of `rows` rows in 8-bit form (lanes = 4, a group every `actBytes`), each by itself: then outputs are due. */
+function addLeft(kind: i32, group: usize, columns: i32, rows: i32, act: usize, actBytes: usize, out: usize): void {
+  const step = leftBytes(columns), list = leftListAt(columns);
+  for (let row = 0, at = out, left: usize = 0; row < rows; row++, at += 64, left += step) {
+    if ((row & 3) == 0) left = act + <usize>(row >> 2) * actBytes + passBytes(columns, 4);
+    if (load<i32>(left + list)) addRow(kind, group, columns >> 5, 0, left, at);
+  }
+  if (areDueLater(kind)) shrink(out, <usize>rows << 6);
 }
 
 /**
@@ -148,8 +182,14 @@ export function multiplyFew(
   if (kind >= F16) {
     const end = out + (<usize>rows << 6);
     for (let from = form; out < end; out += 256, from += actBytes) rowsFloats(floatForm(kind), group, columns, from, out);
-  } else if (kind == Q8_0) fewQ8(group, blocks, rows, form, actBytes, offsets, out);
-  else if (kind == Q6_K) fewQ6K(group, blocks, form, rows, out);
+    return;
+  }
+  if (kind == Q8_0) {
+    fewQ8(group, blocks, rows, form, actBytes, offsets, out);
+    return;
+  }
+  clear(out, (rows + 3) & ~3);
+  if (kind == Q6_K) fewQ6K(group, blocks, form, rows, out);
   else if (kind == Q3_K) fewQ3K(group, blocks, form, rows, out);
   else if (kind == Q2_K) fewQ2K(group, blocks, form, rows, out);
   else {
@@ -157,6 +197,7 @@ export function multiplyFew(
     if (RELAXED && fours > 0) multiplyFours(kind, group, blocks, fours, form, actBytes, out);
     if (rest > 0) multiplyTwo(kind, group, blocks, form + <usize>fours * actBytes, out + (<usize>fours << 8));
   }
+  addLeft(kind, group, columns, rows, form, actBytes, out);
 }
 
 // @ts-ignore: decorator
@@ -192,10 +233,13 @@ export function openGroup(kind: i32, group: usize, columns: i32, open: usize): v
   else if (kind == Q2_K) openQ2K(group, columns >> 5, open);
 }
 
-/** 16 outputs of each of 4 rows of activations (lanes = 4): f32 [4][16] at `out`. `open`: the group as `openGroup` left it. */
-export function multiplyRows(kind: i32, open: usize, columns: i32, act: usize, out: usize): void {
-  const form = formAt(kind, act);
-  if (kind == Q4_1 || isBlocks(kind)) rowsQ4(open, columns >> 5, form, out);
-  else if (isHalves(kind)) rowsHalves(open, columns >> 5, kind == Q2_K, form, out);
-  else rowsSuper(open, columns >> 5, form, out);
+/**
+ * 16 outputs of each of 1 to 4 rows of activations (lanes = 4): f32 [4][16] at `out`. `open`: the group as `openGroup` left it.
+ */
+export function multiplyRows(kind: i32, group: usize, open: usize, columns: i32, rows: i32, act: usize, out: usize): void {
+  const form = formAt(kind, act), blocks = columns >> 5;
+  clear(out, 4);
+  if (isHalves(kind)) rowsHalves(open, blocks, kind == Q2_K, form, out);
+  else rowsQ4(open, blocks, form, out);
+  addLeft(kind, group, columns, rows, form, 0, out);
 }

@@ -9,7 +9,7 @@ import {
   EIGHT, FEW_AT_ONCE, FLOATS, FOURTEEN, HALF_SUMS, fewRows, formOf, multiplyFew, multiplyRow, multiplyRows, openGroup,
 } from './packs';
 import { sumHalves } from './half-blocks';
-import { chooseRefined, quantize14, quantize8, rmsNorm, spread } from './quantize';
+import { quantize14, quantize8, rmsNorm, spread } from './quantize';
 import { gelu4, halfBias, lessHalfBias, madd, silu4 } from './simd';
 import { barrier, claim, firstTile } from './sync';
 import { openBuffer, privateGroup, rowBuffer, tileOut } from './workspace';
@@ -47,8 +47,7 @@ function prepareFew(
     const row = list ? load<i32>(list + (<usize>(first + r) << 2)) : first + r;
     prepareRow(x + <usize>(row * length) * 4, weight, length, forms, group, r, lanes, buffer);
   }
-  if (forms & EIGHT) chooseRefined(length, group, lanes, rows);
-  if (forms & HALF_SUMS) sumHalves(group, length, lanes);
+  if (forms & HALF_SUMS) sumHalves(group, length, lanes, rows);
 }
 
 /**
@@ -136,7 +135,7 @@ function groupProduct(
     for (let first = 0, most = isFew ? FEW_AT_ONCE : 4; first < rows; first += most) {
       const count = min(most, rows - first), rowsAct = act + <usize>(first >> 2) * actBytes;
       if (isFew) multiplyFew(kind, group, columns, count, rowsAct, actBytes, offsets, from);
-      else multiplyRows(kind, open, columns, rowsAct, from);
+      else multiplyRows(kind, group, open, columns, count, rowsAct, from);
       if (bias) addBias(bias, count, from);
       emit(from, count, out + <usize>first * stride, stride, mode, scale);
     }

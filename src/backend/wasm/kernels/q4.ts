@@ -7,12 +7,11 @@
  *   64 bytes   f16 d and m of the 16 rows, side by side.
  * As many bytes as in the file, in one stream.
  *
- * The arithmetic of an output is one chain in the order of the blocks: m x sum, then d x dot; the refined blocks follow
- * (quantize.ts). Both kernels do so, and a block that another row has refined adds a zero, so a row has the same bits alone
- * and among others.
+ * The arithmetic of an output is one chain in the order of the blocks: m x sum, then d x dot; the row's refined blocks follow
+ * (quantize.ts), each row's by the kernel of one row. So a row has the same bits alone and among others.
  */
 import { QUAD, RELAXED, dotUnsigned, halfFirst, halfSecond, halfToFloat, madd, nibbleMask, quadEven, quadOdd } from './simd';
-import { passBytes } from './quantize';
+import { leftListAt } from './quantize';
 
 export const BLOCK4: usize = 320;
 
@@ -72,21 +71,14 @@ export function unpackRowQ4(matrix: usize, row: i32, length: i32, out: usize): v
   return v128.and(i16x8.shr_u(v, 4), mask);
 }
 
-/**
- * 16 outputs for one row. `act`: 8-bit form with lanes = 1. Result f32 [16] times 2^-56 at `out`.
- */
-export function rowQ4(matrix: usize, blocks: i32, act: usize, out: usize): void {
-  const zero = f32x4.splat(0);
-  v128.store(out, zero, 0);
-  v128.store(out, zero, 16);
-  v128.store(out, zero, 32);
-  v128.store(out, zero, 48);
-  const pass = passBytes(blocks << 5, 1), quads = <usize>(blocks << 3) * QUAD;
-  addBlocks(matrix, blocks, act, act + quads, out);
-  const refined = act + pass, list = refined + pass;
+/** Adds 16 outputs of one row, times 2^-56: all of `act` (lanes = 1), if that is not 0; then what was left over. */
+export function rowQ4(matrix: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  const quads = <usize>(blocks << 3) * QUAD;
+  if (act) addBlocks(matrix, blocks, act, act + quads, out);
+  const list = left + leftListAt(blocks << 5);
   for (let at = list, end = list + (<usize>load<i32>(list) << 2); at < end; at += 4) {
     const b = <usize>load<i32>(at, 4);
-    addBlocks(matrix + b * BLOCK4, 1, refined + (b << 3) * QUAD, refined + quads + (b << 3), out);
+    addBlocks(matrix + b * BLOCK4, 1, left + (b << 3) * QUAD, left + quads + (b << 3), out);
   }
 }
 
@@ -176,28 +168,11 @@ export function openQ4(w: usize, blocks: i32, out: usize): void {
 }
 
 /**
- * 16 outputs for each of 4 rows. `open`: an opened group; `act`: 8-bit form with lanes = 4; result f32 [4][16] times 2^-56 at `out`.
- * Two passes of 8 outputs: 8 accumulators, 2 weight vectors and the activations stay in 16 registers.
+ * Adds 16 outputs of each of 4 rows, times 2^-56, to f32 [4][16] at `out`, without what was left over. `open`: an opened group;
+ * `act`: 8-bit form with lanes = 4. Two passes of 8 outputs: 8 accumulators, 2 weight vectors and the activations stay in 16
+ * registers.
  */
 export function rowsQ4(open: usize, blocks: i32, act: usize, out: usize): void {
-  // Stores: filling memory is a call out of the module.
-  const zero = f32x4.splat(0);
-  v128.store(out, zero, 0);
-  v128.store(out, zero, 16);
-  v128.store(out, zero, 32);
-  v128.store(out, zero, 48);
-  v128.store(out, zero, 64);
-  v128.store(out, zero, 80);
-  v128.store(out, zero, 96);
-  v128.store(out, zero, 112);
-  v128.store(out, zero, 128);
-  v128.store(out, zero, 144);
-  v128.store(out, zero, 160);
-  v128.store(out, zero, 176);
-  v128.store(out, zero, 192);
-  v128.store(out, zero, 208);
-  v128.store(out, zero, 224);
-  v128.store(out, zero, 240);
   half(open, blocks, act, out);
   half(open + 32, blocks, act, out + 32);
 }
@@ -211,18 +186,9 @@ export function rowsQ4(open: usize, blocks: i32, act: usize, out: usize): void {
  * One pass: 8 outputs of 4 rows. Unrolled by hand: V8 checks for interrupts in every loop, and does not unroll this one.
  * Scale vectors are loaded where they are used, since holding them across the dots would spill an accumulator.
  */
-function half(opened: usize, blocks: i32, group: usize, out: usize): void {
-  const pass = passBytes(blocks << 5, 4), quadBytes = <usize>(blocks << 5) * QUAD;
-  const list = group + 2 * pass;
-  const steps = blocks + load<i32>(list);
-  let w = opened, act = group, scales = group + quadBytes;
-  for (let n = 0; n < steps; n++) {
-    if (n >= blocks) {
-      const b = <usize>load<i32>(list + (<usize>(n - blocks) << 2), 4);
-      w = opened + b * OPEN4;
-      act = group + pass + (b << 5) * QUAD;
-      scales = group + pass + quadBytes + (b << 5);
-    }
+function half(w: usize, blocks: i32, act: usize, out: usize): void {
+  let scales = act + <usize>(blocks << 5) * QUAD;
+  for (const end = w + <usize>blocks * OPEN4; w < end; w += OPEN4) {
     const d = w + 512;
     let r0 = i32x4.splat(0), r1 = r0, s0 = r0, s1 = r0, t0 = r0, t1 = r0, u0 = r0, u1 = r0;
     let w0: v128, w1: v128, v: v128, a: v128, e: v128, o: v128;
@@ -323,7 +289,6 @@ function half(opened: usize, blocks: i32, group: usize, out: usize): void {
     scale = v128.load32_splat(scales, 12); sum = v128.load32_splat(scales, 28);
     finish(out + 192, u0, scale, sum, v128.load(d), v128.load(d, 64));
     finish(out + 208, u1, scale, sum, v128.load(d, 16), v128.load(d, 80));
-    w += OPEN4;
     scales += 32;
   }
 }

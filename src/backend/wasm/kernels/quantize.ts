@@ -6,12 +6,14 @@
  * large as its scale: where d is above twice the row's root mean square, what rounding left over is quantised too, and
  * met by the weights in a second pass over those blocks. On SmolLM2 that is one block in twenty and takes the divergence
  * from exact activations from 0.0025 to 0.0007.
+ * Which blocks those are is each row's own matter: what is left of them lies apart, row by row, and meets the weights so.
  * 14-bit form (for 8-bit weights): one scale per row, q + 8192 in 0..16383. Relaxed twin: two 7-bit digits per value, so
  * that the unsigned operand stays within 127; the plain twin keeps the 14 bits.
  *
  * Layout of `lanes` rows together (1 or 4): quads [K/4][lanes][QUAD or 8 bytes], then
- * 8-bit: f32 [K/32][2][lanes] (scale, scaled sum), then the same again for what was left over (scales and sums are 0 where
- * nothing is refined), then i32 count and [K/32] blocks to refine; 14-bit: f32 [lanes] scales.
+ * 8-bit: f32 [K/32][2][lanes] (scale, scaled sum), then for each lane what was left over, as a row alone has it: quads [K/4][QUAD]
+ * and f32 [K/32][2] (unset where nothing is refined), i32 count and [K/32] blocks to refine, i32 [K/32] for their half sums
+ * (half-blocks.ts); 14-bit: f32 [lanes] scales.
  */
 import { HALF_BIAS, QUAD, RELAXED, lowDigit, madd, maxLanes, rounded, sumLanes, sumLanesInt } from './simd';
 
@@ -81,15 +83,32 @@ export function rmsNorm(x: usize, weight: usize, length: i32, epsilon: f32, out:
   return ((<usize>length >> 2) * QUAD + (<usize>length >> 5) * 8) * <usize>lanes;
 }
 
+/** Bytes of what was left over of one row. */
+// @ts-ignore: decorator
+@inline export function leftBytes(length: i32): usize {
+  return leftSumsAt(length) + (<usize>length >> 5) * 4;
+}
+
+/** Where the list of refined blocks begins in what was left over of a row, and where its half sums do. */
+// @ts-ignore: decorator
+@inline export function leftListAt(length: i32): usize {
+  return passBytes(length, 1);
+}
+
+// @ts-ignore: decorator
+@inline export function leftSumsAt(length: i32): usize {
+  return leftListAt(length) + 4 + (<usize>length >> 5) * 4;
+}
+
 export function bytes8(length: i32, lanes: i32): i32 {
-  return 2 * <i32>passBytes(length, lanes) + 4 + (length >> 5) * 4;
+  return <i32>passBytes(length, lanes) + <i32>leftBytes(length) * lanes;
 }
 
 export function bytes14(length: i32, lanes: i32): i32 {
   return (length * 2 + 4) * lanes;
 }
 
-/** Row `lane` of a group, in 8-bit form. `length` is a multiple of 32. `chooseRefined` follows when all rows are there. */
+/** Row `lane` of a group, in 8-bit form. `length` is a multiple of 32. */
 export function quantize8(x: usize, length: i32, out: usize, lane: i32, lanes: i32): void {
   const quadStep = QUAD * <usize>lanes, sumOffset = <usize>lanes << 2;
   const blocks = length >> 5;
@@ -113,54 +132,43 @@ export function quantize8(x: usize, length: i32, out: usize, lane: i32, lanes: i
     store<f32>(scaleAt, scale * HALF_BIAS);
     store<f32>(scaleAt + sumOffset, scale * HALF_BIAS * <f32>sumLanesInt(sum));
   }
-  refine8(x, length, out + passBytes(length, lanes), lane, lanes, scales, <f32>4 * squares / <f32>blocks);
+  const rest = out + passBytes(length, lanes) + <usize>lane * leftBytes(length);
+  refine8(x, length, rest, scales, sumOffset << 1, <f32>4 * squares / <f32>blocks);
 }
 
-/** Quantises what is left of the blocks whose squared scale is above `limit`. `scales`: those of the first pass. */
-function refine8(x: usize, length: i32, out: usize, lane: i32, lanes: i32, scales: usize, limit: f32): void {
-  const quadStep = QUAD * <usize>lanes, sumOffset = <usize>lanes << 2;
-  const leftScales = out + (<usize>length >> 2) * quadStep + (<usize>lane << 2);
+/**
+ * Quantises what is left of the blocks whose squared scale is above `limit`, and lists them. `scales`: those of the first pass,
+ * `scaleStep` bytes apart.
+ */
+function refine8(x: usize, length: i32, out: usize, scales: usize, scaleStep: usize, limit: f32): void {
+  const numbers = out + (<usize>length >> 2) * QUAD, list = out + leftListAt(length);
+  let count: usize = 0;
   for (let block: usize = 0; block < <usize>length >> 5; block++) {
-    const scaleAt = leftScales + block * sumOffset * 2;
-    const scale = load<f32>(scales + block * sumOffset * 2) * (<f32>1 / HALF_BIAS);
-    store<f32>(scaleAt, 0);
-    store<f32>(scaleAt + sumOffset, 0);
+    const scale = load<f32>(scales + block * scaleStep) * (<f32>1 / HALF_BIAS);
     if (scale * scale <= limit) continue;
     const inverse = f32x4.splat(<f32>1 / scale), minus = f32x4.splat(-scale), finer = f32x4.splat(<f32>254 / scale);
-    let quad = out + (block << 3) * quadStep + <usize>lane * QUAD;
+    let quad = out + (block << 3) * QUAD;
     let sum = i32x4.splat(0);
     for (let at = x + (block << 7), end = at + 128; at < end; at += 64) {
       const a = left(v128.load(at), inverse, minus, finer), b = left(v128.load(at, 16), inverse, minus, finer);
       const c = left(v128.load(at, 32), inverse, minus, finer), d = left(v128.load(at, 48), inverse, minus, finer);
       sum = i32x4.add(i32x4.add(sum, i32x4.add(a, b)), i32x4.add(c, d));
-      storeQuads(quad, quadStep, a, b, c, d);
-      quad += 4 * quadStep;
+      storeQuads(quad, QUAD, a, b, c, d);
+      quad += 4 * QUAD;
     }
     const finest = scale * (<f32>1 / 254) * HALF_BIAS;
-    store<f32>(scaleAt, finest);
-    store<f32>(scaleAt + sumOffset, finest * <f32>sumLanesInt(sum));
+    store<f32>(numbers + (block << 3), finest);
+    store<f32>(numbers + (block << 3), finest * <f32>sumLanesInt(sum), 4);
+    store<i32>(list + (count << 2), <i32>block, 4);
+    count++;
   }
+  store<i32>(list, <i32>count);
 }
 
 /** (x - scale x round(x / scale)) in units of scale / 254. */
 // @ts-ignore: decorator
 @inline function left(x: v128, inverse: v128, minus: v128, finer: v128): v128 {
   return rounded(madd(f32x4.convert_i32x4_s(rounded(x, inverse)), minus, x), finer);
-}
-
-/** Lists the blocks that any row of a group has refined. For the other rows of the group they add nothing. */
-export function chooseRefined(length: i32, group: usize, lanes: i32, rows: i32): void {
-  const pass = passBytes(length, lanes);
-  const scales = group + pass + (<usize>length >> 2) * QUAD * <usize>lanes;
-  const list = group + 2 * pass;
-  let count: usize = 0;
-  for (let b = 0; b < length >> 5; b++) {
-    let any = false;
-    for (let r = 0; r < rows; r++) any = any || load<f32>(scales + (<usize>(b * 2 * lanes + r) << 2)) != 0;
-    store<i32>(list + (count << 2), b, 4);
-    count += any ? 1 : 0;
-  }
-  store<i32>(list, <i32>count);
 }
 
 /** Row `lane` of a group, in 14-bit form. */

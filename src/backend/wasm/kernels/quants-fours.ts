@@ -7,10 +7,8 @@
  * pace: with a pass over the group for each four rows or each half, memory is idle in all passes but the first, and the
  * processor's prefetcher has lost the stream before the next group.
  */
-import { clear16, shrink } from './half-blocks';
-import { passBytes } from './quantize';
 import { firstMask, secondQuants } from './quants';
-import { SUPER, blockAt, blockBytes, chain, minimumsOf, runCount, runLength, scalesOf, unitsAt } from './quants-scales';
+import { blockAt, blockBytes, chain, minimumsOf, runCount, runLength, scalesOf, unitsAt } from './quants-scales';
 import { QUAD, RELAXED, dotUnsigned, lowerMask, splatLane, upperMask } from './simd';
 
 /** Quad of row `lane`, splatted: from the vector of all four, or, in the plain twin, from memory. */
@@ -25,39 +23,28 @@ import { QUAD, RELAXED, dotUnsigned, lowerMask, splatLane, upperMask } from './s
 }
 
 /**
- * 16 outputs for each row of `fours` groups of four. `act`: 8-bit form with lanes = 4, a group every `actBytes`. Writes f32
- * [4 fours][16] times 2^-56 at `out`.
+ * 16 outputs for each row of `fours` groups of four. `act`: 8-bit form with lanes = 4, a group every `actBytes`. Adds to f32
+ * [4 fours][16] at `out`, not due yet (quants-scales.ts), without what was left over.
  */
 // @ts-ignore: decorator
 @inline export function multiplyFours(
   five: bool, scales: i32, group: usize, blocks: i32, fours: i32, act: usize, actBytes: usize, out: usize,
 ): void {
   const mask = firstMask(five), upper = upperMask(), lower = lowerMask();
-  const pass = passBytes(blocks << 5, 4), quadBytes = <usize>(blocks << 5) * QUAD;
-  const outEnd = out + (<usize>fours << 8);
-  for (let at = out; at < outEnd; at += 64) clear16(at);
-  // First all blocks for all groups, then for each group the blocks that it refines.
-  for (let part = 0; part <= fours; part++) {
-    const refining = part > 0, own = act + <usize>(part - 1) * actBytes;
-    const first = refining ? own + pass : act, list = own + 2 * pass;
-    const outFirst = refining ? out + (<usize>(part - 1) << 8) : out, outLast = refining ? outFirst + 256 : outEnd;
-    const runs = refining ? load<i32>(list) : runCount(scales, blocks);
-    for (let n = 0; n < runs; n++) {
-      const b = refining ? load<i32>(list + (<usize>n << 2), 4) : n * runLength(scales, blocks);
-      const count = refining ? 1 : runLength(scales, blocks);
-      const units = unitsAt(five, group, b);
-      let w = blockAt(five, scales, group, b), quads = <usize>(b << 5) * QUAD, numbers = quadBytes + <usize>(b << 5);
-      for (const end = w + <usize>count * blockBytes(five, scales); w < end; w += blockBytes(five, scales)) {
-        for (let at = outFirst, from = first; at < outLast; at += 256, from += actBytes) {
-          eight(five, scales, 0, w, units, from + quads, from + numbers, mask, upper, lower, at);
-          eight(five, scales, 2, w, units, from + quads, from + numbers, mask, upper, lower, at);
-        }
-        quads += 32 * QUAD;
-        numbers += 32;
+  const runs = runCount(scales, blocks), outEnd = out + (<usize>fours << 8);
+  let quads = act, numbers = act + <usize>(blocks << 5) * QUAD;
+  for (let n = 0; n < runs; n++) {
+    const b = n * runLength(scales, blocks), units = unitsAt(five, group, b);
+    let w = blockAt(five, scales, group, b);
+    for (const end = w + <usize>runLength(scales, blocks) * blockBytes(five, scales); w < end; w += blockBytes(five, scales)) {
+      for (let at = out, a = quads, m = numbers; at < outEnd; at += 256, a += actBytes, m += actBytes) {
+        eight(five, scales, 0, w, units, a, m, mask, upper, lower, at);
+        eight(five, scales, 2, w, units, a, m, mask, upper, lower, at);
       }
+      quads += 32 * QUAD;
+      numbers += 32;
     }
   }
-  if (scales == SUPER) shrink(out, outEnd - out);
 }
 
 /** Outputs 4g to 4g + 7 of a block. */

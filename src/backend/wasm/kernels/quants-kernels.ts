@@ -2,34 +2,33 @@
  * The kernels of the types whose quants have 4 or 5 bits: one row (lanes = 1), two rows or any number of fours (lanes = 4), and
  * opening a group for `rowsQ4`, which serves them all. Each is a function of its own, with its bits and form of scales built in.
  *
- * Results are f32 [rows][16] times 2^-56 at `out`.
+ * Results are added to f32 [rows][16] at `out`, times 2^-56 or not due yet (quants-scales.ts).
  */
-import { shrink } from './half-blocks';
-import { OPEN4, rowsQ4 } from './q4';
+import { OPEN4 } from './q4';
 import { openQuants } from './quants';
 import { multiplyTwo } from './quants-pair';
 import { multiplyFours } from './quants-fours';
 import { multiplyOne } from './quants-row';
 import { AFFINE, CENTRED, SUPER, blockAt, minimumsOf, scalesOf, unitsAt } from './quants-scales';
 
-export function rowQ4_0(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyOne(false, CENTRED, group, blocks, act, out);
+export function rowQ4_0(group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  multiplyOne(false, CENTRED, group, blocks, act, left, out);
 }
 
-export function rowQ5_0(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyOne(true, CENTRED, group, blocks, act, out);
+export function rowQ5_0(group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  multiplyOne(true, CENTRED, group, blocks, act, left, out);
 }
 
-export function rowQ5_1(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyOne(true, AFFINE, group, blocks, act, out);
+export function rowQ5_1(group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  multiplyOne(true, AFFINE, group, blocks, act, left, out);
 }
 
-export function rowQ4_K(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyOne(false, SUPER, group, blocks, act, out);
+export function rowQ4_K(group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  multiplyOne(false, SUPER, group, blocks, act, left, out);
 }
 
-export function rowQ5_K(group: usize, blocks: i32, act: usize, out: usize): void {
-  multiplyOne(true, SUPER, group, blocks, act, out);
+export function rowQ5_K(group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
+  multiplyOne(true, SUPER, group, blocks, act, left, out);
 }
 
 export function pairQ4_0(group: usize, blocks: i32, act: usize, out: usize): void {
@@ -119,10 +118,4 @@ export function openQ4_K(group: usize, blocks: i32, out: usize): void {
 
 export function openQ5_K(group: usize, blocks: i32, out: usize): void {
   open(true, SUPER, group, blocks, out);
-}
-
-/** Four rows with a group that was opened from super-blocks. */
-export function rowsSuper(opened: usize, blocks: i32, act: usize, out: usize): void {
-  rowsQ4(opened, blocks, act, out);
-  shrink(out, 256);
 }

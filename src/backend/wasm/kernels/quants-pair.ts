@@ -3,34 +3,25 @@
  * two rows cost 1.4 times as much as one; opening the group first costs 3.7 times as much. The chain of an output is that of a
  * row alone.
  */
-import { passBytes } from './quantize';
 import { firstMask, secondQuants } from './quants';
-import { blockAt, blockBytes, chain, due, minimumsOf, runCount, runLength, scalesOf, unitsAt } from './quants-scales';
+import { blockAt, blockBytes, chain, minimumsOf, runCount, runLength, scalesOf, unitsAt } from './quants-scales';
 import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './simd';
 
 /**
- * 16 outputs for each of the first two rows of a group of four. `act`: 8-bit form with lanes = 4. Writes f32 [2][16] times
- * 2^-56 at `out`.
+ * 16 outputs for each of the first two rows of a group of four. `act`: 8-bit form with lanes = 4. Adds to
+ * f32 [2][16] at `out`, not due yet (quants-scales.ts), without what was left over.
  */
 // @ts-ignore: decorator
 @inline export function multiplyTwo(five: bool, scales: i32, group: usize, blocks: i32, act: usize, out: usize): void {
   const mask = firstMask(five), upper = upperMask(), lower = lowerMask();
-  const pass = passBytes(blocks << 5, 4), quadBytes = <usize>(blocks << 5) * QUAD;
-  const list = act + 2 * pass;
-  const runs = runCount(scales, blocks), all = runs + load<i32>(list);
-  let f0 = f32x4.splat(0), f1 = f0, f2 = f0, f3 = f0, h0 = f0, h1 = f0, h2 = f0, h3 = f0;
-  for (let n = 0; n < all; n++) {
-    let b = n * runLength(scales, blocks), count = runLength(scales, blocks), from = act;
-    if (n >= runs) {
-      b = load<i32>(list + (<usize>(n - runs) << 2), 4);
-      count = 1;
-      from = act + pass;
-    }
-    const units = unitsAt(five, group, b);
+  const runs = runCount(scales, blocks);
+  let a = act, numbers = act + <usize>(blocks << 5) * QUAD;
+  let f0 = v128.load(out), f1 = v128.load(out, 16), f2 = v128.load(out, 32), f3 = v128.load(out, 48);
+  let h0 = v128.load(out, 64), h1 = v128.load(out, 80), h2 = v128.load(out, 96), h3 = v128.load(out, 112);
+  for (let n = 0; n < runs; n++) {
+    const b = n * runLength(scales, blocks), units = unitsAt(five, group, b);
     let w = blockAt(five, scales, group, b);
-    let a = from + (<usize>b << 5) * QUAD;
-    let numbers = from + quadBytes + (<usize>b << 5);
-    for (const end = w + <usize>count * blockBytes(five, scales); w < end; w += blockBytes(five, scales)) {
+    for (const end = w + <usize>runLength(scales, blocks) * blockBytes(five, scales); w < end; w += blockBytes(five, scales)) {
       let r0 = i32x4.splat(0), r1 = r0, r2 = r0, r3 = r0, s0 = r0, s1 = r0, s2 = r0, s3 = r0;
       // Quads of the first row, first and second columns, then of the second row.
       let le: v128, lo: v128, he: v128, ho: v128, me: v128, mo: v128, ne: v128, no: v128;
@@ -99,12 +90,12 @@ import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './si
       numbers += 32;
     }
   }
-  v128.store(out, due(scales, f0), 0);
-  v128.store(out, due(scales, f1), 16);
-  v128.store(out, due(scales, f2), 32);
-  v128.store(out, due(scales, f3), 48);
-  v128.store(out, due(scales, h0), 64);
-  v128.store(out, due(scales, h1), 80);
-  v128.store(out, due(scales, h2), 96);
-  v128.store(out, due(scales, h3), 112);
+  v128.store(out, f0, 0);
+  v128.store(out, f1, 16);
+  v128.store(out, f2, 32);
+  v128.store(out, f3, 48);
+  v128.store(out, h0, 64);
+  v128.store(out, h1, 80);
+  v128.store(out, h2, 96);
+  v128.store(out, h3, 112);
 }

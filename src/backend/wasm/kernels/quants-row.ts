@@ -2,9 +2,9 @@
  * One row of activations times a packed group of 4- or 5-bit quants. It does what `rowsQ4` does with an opened group, in the
  * same order: one chain per output along the blocks, then the refined blocks. So a row has the same bits alone and among others.
  */
-import { passBytes } from './quantize';
+import { leftListAt } from './quantize';
 import { firstMask, secondQuants } from './quants';
-import { blockAt, blockBytes, chain, due, minimumsOf, runCount, runLength, scalesOf, unitsAt } from './quants-scales';
+import { blockAt, blockBytes, chain, minimumsOf, runCount, runLength, scalesOf, unitsAt } from './quants-scales';
 import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './simd';
 
 /** Dots of one vector: first columns with quad j, second ones with quad j + 4. */
@@ -16,20 +16,22 @@ import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './si
   return dotUnsigned(first, secondQuants(five, v, rest, g, mask, upper, lower), he, ho);
 }
 
-/** 16 outputs for one row. `act`: 8-bit form with lanes = 1. Writes f32 [16] times 2^-56 at `out`. */
+/**
+ * Adds 16 outputs of one row to f32 [16] at `out`, not due yet (quants-scales.ts): all of `act` (lanes = 1), if that is not 0; then
+ * what was left over.
+ */
 // @ts-ignore: decorator
-@inline export function multiplyOne(five: bool, scales: i32, group: usize, blocks: i32, act: usize, out: usize): void {
+@inline export function multiplyOne(five: bool, scales: i32, group: usize, blocks: i32, act: usize, left: usize, out: usize): void {
   const mask = firstMask(five), upper = upperMask(), lower = lowerMask();
-  const pass = passBytes(blocks << 5, 1), quadBytes = <usize>(blocks << 3) * QUAD;
-  const list = act + 2 * pass;
-  const runs = runCount(scales, blocks), all = runs + load<i32>(list);
-  let f0 = f32x4.splat(0), f1 = f0, f2 = f0, f3 = f0;
+  const quadBytes = <usize>(blocks << 3) * QUAD, list = left + leftListAt(blocks << 5);
+  const runs = act ? runCount(scales, blocks) : 0, all = runs + load<i32>(list);
+  let f0 = v128.load(out), f1 = v128.load(out, 16), f2 = v128.load(out, 32), f3 = v128.load(out, 48);
   for (let n = 0; n < all; n++) {
     let b = n * runLength(scales, blocks), count = runLength(scales, blocks), from = act;
     if (n >= runs) {
       b = load<i32>(list + (<usize>(n - runs) << 2), 4);
       count = 1;
-      from = act + pass;
+      from = left;
     }
     const units = unitsAt(five, group, b);
     let w = blockAt(five, scales, group, b);
@@ -77,8 +79,8 @@ import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './si
       numbers += 8;
     }
   }
-  v128.store(out, due(scales, f0), 0);
-  v128.store(out, due(scales, f1), 16);
-  v128.store(out, due(scales, f2), 32);
-  v128.store(out, due(scales, f3), 48);
+  v128.store(out, f0, 0);
+  v128.store(out, f1, 16);
+  v128.store(out, f2, 32);
+  v128.store(out, f3, 48);
 }

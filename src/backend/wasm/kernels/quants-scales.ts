@@ -3,10 +3,10 @@
  * functions and known when the module is built, as is the number of bits (`five`), so that nothing asks for them at run time.
  *
  * The kernels read all three as f32 scales and minimums of 4 rows; those of CENTRED and AFFINE lack 2^112, as in q4.ts, those of
- * SUPER 2^56.
+ * SUPER 2^56: their outputs are due, times 2^-56, when all of a row was added.
  */
 import { quantBytes } from './quants';
-import { byteMask, halfFirst, halfMask, halfSecond, lessHalfBias, madd, minusEight, minusSixteen } from './simd';
+import { byteMask, halfFirst, halfMask, halfSecond, madd, minusEight, minusSixteen } from './simd';
 
 /** f16 d of rows 0 and 4, 1 and 5, … 7 and 11, 8 and 12 …: side by side what a vector widens to two. The minimum is -8d or -16d. */
 export const CENTRED: i32 = 0;
@@ -100,10 +100,4 @@ const UNITS: usize = 128;
 // @ts-ignore: decorator
 @inline export function chain(f: v128, i: v128, scale: v128, sum: v128, d: v128, m: v128): v128 {
   return madd(f32x4.mul(f32x4.convert_i32x4_s(i), scale), d, madd(m, sum, f));
-}
-
-/** An output as it is due, times 2^-56: the units of a super-block carry that already, and met the activations' 2^56. */
-// @ts-ignore: decorator
-@inline export function due(scales: i32, output: v128): v128 {
-  return scales == SUPER ? f32x4.mul(output, lessHalfBias()) : output;
 }
