@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { createByteModel } from '../../test/fakes/byte-model.ts';
+import { createByteModel, textIds, VOCAB_SIZE } from '../../test/fakes/byte-model.ts';
 import type { ByteModel } from '../../test/fakes/byte-model.ts';
 import { startInProcess } from '../../test/fakes/in-process.ts';
 import { createMemoryPrefixes } from '../../test/fakes/memory-prefixes.ts';
-import { CONTENT } from '../../test/fakes/requests.ts';
+import { ask, CONTENT } from '../../test/fakes/requests.ts';
 import type { EngineEvent, LoadRequest } from '../rpc/protocol.ts';
 import type { Engine, EngineParts } from './engine.ts';
 
@@ -80,4 +80,31 @@ test('when what is kept of prompts cannot be opened, both are freed', async () =
   const loading = engine.load({ ...LOAD, content: { ...CONTENT, passphrase: 'p' } }, {});
   await expect(loading).rejects.toThrow('no disk');
   expect([model.session.disposed, draft.session.disposed]).toEqual([true, true]);
+});
+
+test('between two turns the draft model reads what was said, so that the next turn finds it ready', async () => {
+  const clock = { ms: 0 };
+  const takes = (msPerStep: number) => ({ beforeStep: () => void (clock.ms += msPerStep) });
+  const answer = (): number[] => textIds('an answer of some length');
+  const draft = createByteModel({ id: 'small', answer, ...takes(3) });
+  const model = createByteModel({ id: 'big', answer, ...takes(10) });
+  model.draft = { info: draft.info, session: draft.session, vocabSize: VOCAB_SIZE };
+  const { engine, worker } = startInProcess({ model, now: () => clock.ms });
+  worker.terminate = () => {};
+  await engine.load({ ...LOAD, speculation: { drafters: ['draft'], maxLookahead: 3 } }, {});
+  const fedWhen = async (count: number): Promise<number> => {
+    for (let turn = 0; turn < 500 && draft.session.steps.flat().length < count; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return draft.session.steps.flat().length;
+  };
+  const signal = new AbortController().signal;
+  const prompt = 'a question that is as long as a paragraph: '.repeat(8);
+  await engine.generate(ask(prompt), { signal, post: () => undefined });
+  // It would have been at the cost of the answer's tokens.
+  expect(draft.session.steps).toEqual([]);
+  const said = model.renderChat([{ role: 'user', content: prompt }], {}).length + answer().length;
+  const fed = await fedWhen(said - 8);
+  expect(fed).toBeGreaterThanOrEqual(said - 8);
+  expect(Math.max(...draft.session.steps.map(({ length }) => length))).toBe(8);
 });

@@ -56,7 +56,7 @@ export interface GenerationCounts {
 }
 
 export async function runGeneration(job: GenerationJob, counts: GenerationCounts): Promise<void> {
-  const { conversations, prefixes, prompt } = job;
+  const { conversations, prefixes, prompt, speculation } = job;
   const conversation = conversations.acquire(prompt.ids);
   /** Tokens by choice. */
   const answers: number[][] = [];
@@ -73,6 +73,7 @@ export async function runGeneration(job: GenerationJob, counts: GenerationCounts
     } else {
       conversations.discard(conversation);
     }
+    speculation?.rest();
   }
 }
 

@@ -18,6 +18,8 @@ export interface Speculation {
   speculator: Speculator;
   /** A request's cache, whose sequence is guessed ahead of. */
   follow(cache: KvCache): void;
+  /** The request has ended: models that draft read it while nobody waits, so that the next turn finds them ready. */
+  rest(): void;
 }
 
 export interface SpeculationParts {
@@ -31,6 +33,7 @@ export interface SpeculationParts {
 export function openSpeculation(settings: SpeculationSettings, parts: SpeculationParts): Speculation {
   const { model, queue, now } = parts;
   let live: KvCache | undefined;
+  let isReading = false;
   const drafters = settings.drafters
     .map((name) => drafterOf(name, parts, () => live))
     .filter((drafter) => drafter !== undefined);
@@ -41,6 +44,17 @@ export function openSpeculation(settings: SpeculationSettings, parts: Speculatio
     speculator,
     follow(cache) {
       live = cache;
+    },
+    rest() {
+      if (isReading) return;
+      isReading = true;
+      queue
+        .add(async (idle) => {
+          do await idle();
+          while (await speculator.readAhead());
+        })
+        .catch(() => undefined)
+        .finally(() => (isReading = false));
     },
   };
 }

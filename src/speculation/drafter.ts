@@ -26,8 +26,8 @@ export interface ModelDrafter extends Drafter {
   readonly free: false;
   /** Tokens that it has to read before it can draft, the last one always among them; 0 where it cannot. */
   pendingTokens(): number;
-  /** Reads a block of them. False when there is none but what goes with the first drafted token. */
-  catchUp(): Promise<boolean>;
+  /** Reads a block of them. False when there is none but what goes with the first drafted token: up to `most`, or a block. */
+  catchUp(most?: number): Promise<boolean>;
 }
 
 export interface Draft {

@@ -93,10 +93,10 @@ class SequenceDrafter implements ModelDrafter {
     return this.#canDraft(1) ? this.#sequence.length - this.#sharedLength() : 0;
   }
 
-  async catchUp(): Promise<boolean> {
-    if (this.pendingTokens() <= this.#maxBatch) return false;
+  async catchUp(most = this.#maxBatch): Promise<boolean> {
+    if (this.pendingTokens() <= most) return false;
     const start = this.#rewound();
-    await this.#step(this.#sequence.slice(start, start + this.#maxBatch), NO_PICKS);
+    await this.#step(this.#sequence.slice(start, start + most), NO_PICKS);
     return !this.#isFull;
   }
 
@@ -157,12 +157,12 @@ class SequenceDrafter implements ModelDrafter {
   /** No picks where memory is full: drafts can be done without. */
   async #step(ids: readonly number[], requests: readonly PickRequest[]): Promise<Pick[]> {
     const kv = this.#heldKv();
+    // Before the step, not after it: a new sequence may begin before this one hears that the step is done.
+    for (const id of ids) kv.ids.push(id);
     for (;;) {
       try {
         const candidates = this.#common.count();
-        const picks = await this.#parts.session.step(ids, kv.cache, requests, { candidates });
-        for (const id of ids) kv.ids.push(id);
-        return picks;
+        return await this.#parts.session.step(ids, kv.cache, requests, { candidates });
       } catch (error) {
         const isFull = error instanceof SelvedgeError && error.code === 'out_of_memory';
         if (isFull && kv.makeRoom()) continue;

@@ -22,6 +22,9 @@ const PLAIN_EVERY = 64;
 
 const BESIDE_RATE = 0.1;
 
+/** Tokens that a model reads ahead at once: what a request that comes meanwhile waits for. */
+const READ_AHEAD = 8;
+
 const NOTHING = new Int32Array(0);
 
 /** Of a request: tokens guessed, those that were right, and the milliseconds won against plain decoding. */
@@ -124,6 +127,20 @@ export class Speculator {
     if (most > 0) await this.#choose(round, most);
     round.stepStart = this.#now();
     return round.draft?.ids ?? NOTHING;
+  }
+
+  /**
+   * Between two requests: reads a little of what a model that drafts has not read of the sequence, if its drafts are worth it.
+   * While a request runs that would be at the cost of its tokens, and nearly always too much. False when there is no more.
+   */
+  async readAhead(): Promise<boolean> {
+    const { curve } = this;
+    if (!curve.known) return false;
+    for (const drafts of this.#models) {
+      const { rate } = drafts.bid(curve, this.#maxLookahead, this.#life);
+      if (rate * curve.single > MARGIN && (await drafts.drafter.catchUp(READ_AHEAD))) return true;
+    }
+    return false;
   }
 
   /** The step could not be done with the draft, and is done without. */
