@@ -75,9 +75,10 @@ async function measureAll() {
   }
 }
 
-async function singleRow(lab, { metric, threads, ...promise }) {
-  const numbers = await measureSingle[metric](lab, server.address, threads, work);
-  return { metric, engine: 'selvedge', model: 'q4_1', threads, ...numbers, ...promise };
+async function singleRow(lab, { metric, threads, model = 'q4_1', files = [model], ...promise }) {
+  for (const name of files) if (realModels[name]) await ensureModel(realModels[name]);
+  const numbers = await measureSingle[metric](lab, server.address, threads, work, model);
+  return { metric, engine: 'selvedge', model, threads, ...numbers, ...promise };
 }
 
 /** Each peer alone, all loaded together and sampled in rounds. */

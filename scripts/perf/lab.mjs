@@ -36,11 +36,14 @@ export async function servePage() {
   ]);
   const selfDraft = join(outFolder, 'perf', 'self-draft.js');
   await bundle('scripts/perf/self-draft/worker.ts', selfDraft, 'browser');
+  const decodeLoop = join(outFolder, 'perf', 'decode-loop.js');
+  await bundle('scripts/perf/speculation/worker.ts', decodeLoop, 'browser');
   const peer = (path) => join(peersFolder, 'node_modules', path);
   return serveFolders({
     mounts: [
       ['/read.wasm', kernel],
       ['/self-draft.js', selfDraft],
+      ['/decode-loop.js', decodeLoop],
       ['/selvedge/', join(root, 'dist')],
       ['/peers/wllama/', peer('@wllama/wllama/esm')],
       ['/peers/transformers/', peer('@huggingface/transformers/dist')],
@@ -93,6 +96,7 @@ async function openInPage(page, address, spec) {
   await page.evaluate(([n, options]) => window.bench.open(n, options), [name, pageOptions(address, spec)]);
   return {
     run: (options) => page.evaluate(([n, o]) => window.bench.run(n, o), [name, options]),
+    chat: (request) => page.evaluate(([n, r]) => window.bench.chat(n, r), [name, request]),
     firstToken: (prompt) => page.evaluate(([n, p]) => window.bench.firstToken(n, p), [name, prompt]),
     settle: () => page.evaluate((n) => window.bench.settle(n), name),
     info: () => page.evaluate((n) => window.bench.info(n), name),

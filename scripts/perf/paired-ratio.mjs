@@ -15,20 +15,33 @@ const CONFIDENCE = 0.95;
  * @returns {{ ratio: number, low: number, high: number }} of ours to theirs
  */
 export function pairedRatio(ours, theirs) {
+  return ratioOf(ours, theirs, median);
+}
+
+/** The geometric mean of the pairs' ratios: for pairs of different work, none of which is an accident. */
+export function meanRatio(ours, theirs) {
+  return ratioOf(ours, theirs, mean);
+}
+
+function ratioOf(ours, theirs, middleOf) {
   if (ours.length !== theirs.length || ours.length === 0) {
     throw new Error(`Pairs are needed, not ${ours.length} and ${theirs.length} samples.`);
   }
   const logs = ours.map((value, i) => Math.log(value / theirs[i]));
   const random = lcg(12345);
-  const medians = Array.from({ length: RESAMPLES }, () =>
-    median(logs.map(() => logs[Math.floor(random() * logs.length)])),
+  const middles = Array.from({ length: RESAMPLES }, () =>
+    middleOf(logs.map(() => logs[Math.floor(random() * logs.length)])),
   ).sort((a, b) => a - b);
-  const at = (share) => medians[Math.min(RESAMPLES - 1, Math.floor(share * RESAMPLES))];
+  const at = (share) => middles[Math.min(RESAMPLES - 1, Math.floor(share * RESAMPLES))];
   return {
-    ratio: Math.exp(median(logs)),
+    ratio: Math.exp(middleOf(logs)),
     low: Math.exp(at((1 - CONFIDENCE) / 2)),
     high: Math.exp(at((1 + CONFIDENCE) / 2)),
   };
+}
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 export function median(values) {

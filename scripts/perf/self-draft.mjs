@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { root } from '../lib/paths.mjs';
 import { pageOptions } from './lab.mjs';
 import { pairedRatio } from './paired-ratio.mjs';
+import { openWorker } from './worker.mjs';
 
 const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/benchmarks.md', 'docs/oracle.md'];
 /** Where the texts begin, in tokens of all documents together. */
@@ -51,20 +52,10 @@ async function measure(lab, address, { threads, length }, { longTokens: count })
 
 /** The worker of self-draft/, with its session open. */
 async function openTarget(lab, address, threads) {
-  const worker = await lab.page.evaluateHandle(() => new Worker('/self-draft.js', { type: 'module' }));
-  const ask = (request) => worker.evaluate(answerOf, request);
+  const target = await openWorker(lab, '/self-draft.js');
   const { url } = pageOptions(address, { engine: 'selvedge', model: 'q4_1', threads });
   const text = DOCUMENTS.map((name) => readFileSync(join(root, name), 'utf8')).join('\n');
   const options = { threads, simd: 'auto', kv: 'q8', contextLength: 8192 };
-  await ask({ method: 'open', url, text, options });
-  return { ask, close: () => worker.evaluate((running) => running.terminate()) };
-}
-
-/** Runs on the page. */
-function answerOf(worker, request) {
-  return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data.result));
-    worker.onerror = ({ message }) => reject(new Error(message));
-    worker.postMessage(request);
-  });
+  await target.ask({ method: 'open', url, text, options });
+  return target;
 }

@@ -11,15 +11,17 @@ import { prefixMetrics } from './prefixes.mjs';
 import { pageOptions } from './lab.mjs';
 import { median, pairedRatio } from './paired-ratio.mjs';
 import { selfDraftMetrics } from './self-draft.mjs';
+import { speculationMetrics } from './speculation.mjs';
 import { shortPrompt } from './workload.mjs';
 
 const spec = (threads) => ({ engine: 'selvedge', model: 'q4_1', threads });
 const exact = (value, unit) => ({ value, unit, ratio: null, low: null, high: null });
 
-/** One function for each metric of `singles` in table.mjs: (lab, address, threads, work) -> the row's numbers. */
+/** One function for each metric of `singles` in table.mjs: (lab, address, threads, work, model) -> the row's numbers. */
 export const measureSingle = {
   ...prefixMetrics,
   ...selfDraftMetrics,
+  ...speculationMetrics,
 
   async 'bandwidth-share'(lab, address, threads, work) {
     const engine = await lab.open(spec(threads));

@@ -98,3 +98,19 @@ export const ordinary = [
 ];
 
 export const noise = 'Write a long list of random words without any order, repetition or meaning.';
+
+/** Of a coding model, without a text to repeat. */
+export const coding = [
+  'Write a JavaScript function that debounces another function.',
+  'Write a Python function that merges two sorted lists.',
+  'Write a TypeScript class for a least-recently-used cache.',
+  'Write a SQL query for the ten customers with the highest sum of orders in the last year.',
+  'Write a bash script that renames all .jpeg files of a folder to .jpg.',
+  'Write a C function that reverses a linked list.',
+  'Write a Python class for a bank account with deposit, withdraw and a history.',
+  'Write a regular expression that matches ISO dates, and explain it.',
+  'Write a unit test with pytest for a function that parses integers from strings.',
+  'Write a React component with a counter and a button.',
+  'Write a Rust function that counts the words of a string.',
+  'Write an HTML form with name, e-mail and a message, and its CSS.',
+];

@@ -107,6 +107,21 @@ export const singles = [
   { metric: 'prefix-reload', threads: 2, atLeast: 2, aim: 4 },
   // Decoding right behind a long prompt, with its keys and values being kept over without.
   { metric: 'prefix-writing', threads: 2, atLeast: 0.98, aim: 1 },
+  // Guessing ahead over not guessing: geometric means over twelve prompts each.
+  ...['q4_1', 'qwen2.5-coder-0.5b'].flatMap((model) => [
+    { metric: 'speculation-repeating', threads: 2, model, atLeast: 1.3, aim: 1.7 },
+    { metric: 'speculation-ordinary', threads: 2, model, atLeast: 1, aim: 1.15 },
+    { metric: 'speculation-noise', threads: 2, model, atLeast: 0.98, aim: 0.99 },
+    { metric: 'speculation-wrong', threads: 2, model, atLeast: 0.98, aim: 0.99 },
+  ]),
+  ...[
+    { metric: 'draft-model', threads: 2, atLeast: 1, aim: 1.2 },
+    { metric: 'draft-model-regret', threads: 2, atLeast: 0.95, aim: 1 },
+  ].map((row) => ({
+    ...row,
+    model: 'qwen2.5-coder-1.5b',
+    files: ['qwen2.5-coder-1.5b', 'qwen2.5-coder-0.5b'],
+  })),
   // Drafting with the target itself over plain decoding: recorded, nothing is asked of it.
   ...[1, 2].flatMap((threads) =>
     [256, 1400, 4096].map((length) => ({ metric: `self-draft-${length}`, threads })),

@@ -25,6 +25,8 @@ window.bench = {
     opened.set(name, await openers[engine](options));
   },
   run: (name, options) => opened.get(name).run(options),
+  /** One answer of selvedge to a request of its own kind: { text, tokens, ms, drafted, accepted }. */
+  chat: (name, request) => opened.get(name).chat(request),
   /** Milliseconds from asking to the first token, and how many of the prompt's were computed. */
   async firstToken(name, prompt) {
     const start = performance.now();

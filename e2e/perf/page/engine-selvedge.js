@@ -32,6 +32,16 @@ export async function openSelvedge({
         decodeMs: timings.predicted_ms,
       };
     },
+    async chat(request) {
+      const { choices, timings } = await client.chat.completions.create(request);
+      return {
+        text: choices[0].message.content,
+        tokens: timings.predicted_n,
+        ms: timings.predicted_ms,
+        drafted: timings.draft_n,
+        accepted: timings.draft_n_accepted,
+      };
+    },
     settle: () => client.prefixes.settled(),
     info: () => client.info(),
     close: () => client.close(),

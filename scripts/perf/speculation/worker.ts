@@ -1,0 +1,183 @@
+/**
+ * The decode loop with guessers that no application can choose: one that is always wrong, and a draft model that always drafts
+ * so many tokens. Beside them plain decoding and the speculator, over the same session.
+ */
+import type { KvCache, Sampling } from '../../../src/backend/session.ts';
+import { runKernelThread, THREAD_NAME } from '../../../src/backend/wasm/index.ts';
+import { decode } from '../../../src/engine/decode-loop.ts';
+import type { Guesser } from '../../../src/engine/decode-loop.ts';
+import { createDraftCaches } from '../../../src/engine/draft-caches.ts';
+import { createModelLoader } from '../../../src/engine/load.ts';
+import type { LoadedModel } from '../../../src/engine/loaded-model.ts';
+import { measureCosts } from '../../../src/engine/step-costs.ts';
+import type { Draft, Drafter, ModelDrafter } from '../../../src/speculation/drafter.ts';
+import { createModelDrafter } from '../../../src/speculation/model-drafter.ts';
+import { Speculator } from '../../../src/speculation/speculator.ts';
+import { GREEDY } from '../../../test/kernels/feeding.ts';
+
+declare const self: DedicatedWorkerGlobalScope;
+
+/** 'draft' is the speculator with the draft model; a number drafts so many tokens before every step. */
+export type Mode = 'plain' | 'wrong' | 'draft' | number;
+
+export type LoopRequest =
+  | { method: 'open'; url: string; draft: string | null; threads: number }
+  | { method: 'speak'; content: string; count: number; mode: Mode };
+
+interface Opened {
+  model: LoadedModel;
+  guessers: Map<Mode, Guesser & { counts?: () => { drafted: number; accepted: number } }>;
+}
+
+let opened: Opened | undefined;
+
+if (self.name === THREAD_NAME) runKernelThread(self);
+else {
+  self.addEventListener('message', ({ data }: MessageEvent<LoopRequest>) => {
+    answer(data).then(
+      (result) => self.postMessage({ result }),
+      (error: unknown) => self.postMessage({ error: String(error) }),
+    );
+  });
+}
+
+async function answer(request: LoopRequest): Promise<unknown> {
+  if (request.method === 'open') {
+    opened = await open(request);
+    return {};
+  }
+  if (!opened) throw new Error('No model is open');
+  return speak(opened, request);
+}
+
+const now = (): number => performance.now();
+
+async function open({ url, draft, threads }: Extract<LoopRequest, { method: 'open' }>): Promise<Opened> {
+  const source = (address: string) => ({
+    kind: 'url' as const,
+    url: address,
+    id: address.split('/').at(-1)!,
+  });
+  const model = await createModelLoader().loadModel(
+    {
+      source: source(url),
+      draft: draft === null ? null : source(draft),
+      options: { threads, simd: 'auto', kv: 'q8', contextLength: 2048 },
+      content: { prefixBytes: 0, tenant: '', passphrase: null },
+      speculation: null,
+    },
+    {},
+  );
+  return { model, guessers: new Map() };
+}
+
+async function speak(
+  { model, guessers }: Opened,
+  { content, count, mode }: Extract<LoopRequest, { method: 'speak' }>,
+): Promise<{ ids: number[]; ms: number; drafted: number; accepted: number }> {
+  const { session } = model;
+  const prompt = model.renderChat([{ role: 'user', content }], {});
+  const cache = session.createCache();
+  if (mode !== 'plain' && !guessers.has(mode)) guessers.set(mode, await guesserOf(mode, model));
+  const guesser = guessers.get(mode);
+  const said: number[] = [];
+  let start = 0;
+  try {
+    await decode(jobOf(model, cache, { prompt, count, guesser }), {
+      prefillEnd: () => (start = now()),
+      token: (_choice, { id }) => model.endTokens.has(said[said.push(id) - 1]!),
+      choiceEnd: () => undefined,
+      stepEnd: () => undefined,
+    });
+    return { ids: said, ms: now() - start, drafted: 0, accepted: 0, ...guesser?.counts?.() };
+  } finally {
+    cache.dispose();
+  }
+}
+
+function jobOf(
+  { session }: LoadedModel,
+  cache: KvCache,
+  { prompt, count, guesser }: { prompt: number[]; count: number; guesser: Guesser | undefined },
+): Parameters<typeof decode>[0] {
+  return {
+    session,
+    conversation: { cache, ids: [], promptLength: 0, secretFrom: Infinity },
+    prompt,
+    choices: [{ sampling: GREEDY, output: undefined }],
+    maxTokens: count,
+    pause: async () => undefined,
+    makeRoom: () => false,
+    guesser,
+  };
+}
+
+async function guesserOf(mode: Exclude<Mode, 'plain'>, model: LoadedModel): Promise<Guesser> {
+  if (typeof mode === 'number') return alwaysDrafting(drafterOf(model), mode);
+  const drafter = mode === 'wrong' ? alwaysWrong(model.info.vocabSize) : drafterOf(model);
+  const speculator = new Speculator({ drafters: [drafter], maxLookahead: 15, now });
+  await measureCosts(model.session, speculator.curve, { idle: async () => undefined, now });
+  return speculator;
+}
+
+function drafterOf({ draft, endTokens }: LoadedModel): ModelDrafter {
+  if (!draft) throw new Error('No draft model is open');
+  const { session, vocabSize } = draft;
+  return createModelDrafter({ session, acquireKv: createDraftCaches(session), endTokens, vocabSize, now });
+}
+
+/** Sure of what it says, and as good as never right. */
+function alwaysWrong(vocabSize: number): Drafter {
+  let turn = 0;
+  return {
+    id: 'wrong',
+    free: true,
+    propose: (_context, length): Draft => ({
+      ids: Int32Array.from({ length }, (_, i) => (++turn * 7919 + i) % vocabSize),
+      features: Array.from({ length }, () => Float32Array.of(32, 1)),
+      forced: 0,
+      estMs: 0,
+    }),
+    observe: () => undefined,
+    rewind: () => undefined,
+    reset: () => undefined,
+  };
+}
+
+/** Drafts `lookahead` tokens before every step, whatever it costs. */
+function alwaysDrafting(
+  drafter: ModelDrafter,
+  lookahead: number,
+): Guesser & { counts: () => { drafted: number; accepted: number } } {
+  let counts = { drafted: 0, accepted: 0 };
+  let position = 0;
+  let sampling: Sampling = GREEDY;
+  return {
+    counts: () => counts,
+    begin(prompt) {
+      counts = { drafted: 0, accepted: 0 };
+      drafter.reset();
+      drafter.observe(prompt);
+      position = prompt.length;
+    },
+    beginChoice(chosen, first) {
+      sampling = chosen;
+      drafter.observe([first]);
+      position += 1;
+    },
+    async draft(limit) {
+      const most = Math.min(limit, lookahead);
+      if (most < 1) return [];
+      const context = { sampling, position, free: new Int32Array(), goesOn: () => true };
+      const ids = (await drafter.propose(context, most))?.ids ?? [];
+      counts.drafted += ids.length;
+      return ids;
+    },
+    drop: () => undefined,
+    settle(committed) {
+      counts.accepted += committed.length - 1;
+      position += committed.length;
+      drafter.observe(committed);
+    },
+  };
+}
