@@ -56,7 +56,7 @@ async function open({ url, draft, threads }: Extract<LoopRequest, { method: 'ope
   const source = (address: string) => ({
     kind: 'url' as const,
     url: address,
-    id: address.split('/').at(-1)!,
+    id: address.slice(address.lastIndexOf('/') + 1),
   });
   const model = await createModelLoader().loadModel(
     {
