@@ -9,7 +9,7 @@
  */
 import { halfSumsAt } from './half-blocks';
 import { Q2_K, Q3_K, Q6_K } from './kinds';
-import { leftListAt, leftSumsAt } from './quantize';
+import { NUMBERS, leftListAt, leftSumsAt } from './quantize';
 import { BLOCK_Q2K, UNITS_Q2K, fourQ2K } from './q2k';
 import { BLOCK_Q3K, UNITS_Q3K, fourQ3K } from './q3k';
 import { BLOCK_Q6K, UNITS_Q6K, fourQ6K } from './q6k';
@@ -74,7 +74,7 @@ export function fewQ2K(group: usize, blocks: i32, act: usize, rows: i32, out: us
       sum = left + leftSumsAt(length);
     }
     const units = unitsAt(kind, group, b), w = weightsAt(kind, units, b);
-    const quads = from + (b << 3) * QUAD, scale = from + quadBytes + (b << 3);
+    const quads = from + (b << 3) * QUAD, scale = from + quadBytes + b * NUMBERS;
     for (let g: usize = 0; g < 4; g++) four(kind, g, 1, w, units, quads, sum + (b << 2), scale, out);
   }
 }
@@ -93,7 +93,7 @@ export function fewQ2K(group: usize, blocks: i32, act: usize, rows: i32, out: us
     }
     act += 32 * QUAD;
     sums += 16;
-    scales += 32;
+    scales += 4 * NUMBERS;
   }
 }
 

@@ -6,6 +6,7 @@
  * Without minimums the pair is zero x (s0, s1), a part of the whole sum.
  */
 import { chain, firstOf, halfSumsAt, secondOf } from './half-blocks';
+import { NUMBERS } from './quantize';
 import { QUAD, RELAXED, dotUnsigned, splatLane } from './simd';
 
 export const OPEN_HALVES: usize = 832;
@@ -113,7 +114,7 @@ function eight(opened: usize, w: usize, blocks: i32, minimums: bool, act: usize,
     }
     w += OPEN_HALVES - 512;
     sum += 16;
-    scales += 32;
+    scales += 4 * NUMBERS;
   }
 }
 

@@ -16,7 +16,7 @@ import {
   BF16, F16, F32, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
 } from './kinds';
 import { plan } from './plan';
-import { OPEN4, openQ4, packQ4, rowQ4, rowsQ4, unpackRowQ4 } from './q4';
+import { OPEN4, openQ4, packQ4, rowQ4, rowsCentred, rowsQ4, unpackRowQ4 } from './q4';
 import { openQ2K, packQ2K, unpackRowQ2K } from './q2k';
 import { openQ3K, packQ3K, unpackRowQ3K } from './q3k';
 import { openQ6K, packQ6K, unpackRowQ6K } from './q6k';
@@ -27,6 +27,7 @@ import {
   rowQ4_0, rowQ4_K, rowQ5_0, rowQ5_1, rowQ5_K
 } from './quants-kernels';
 import { leftBytes, leftListAt, passBytes } from './quantize';
+import { zeroOf } from './quants-scales';
 import { RELAXED } from './simd';
 import { packSupers, unpackSupers } from './supers';
 
@@ -240,6 +241,7 @@ export function multiplyRows(kind: i32, group: usize, open: usize, columns: i32,
   const form = formAt(kind, act), blocks = columns >> 5;
   clear(out, 4);
   if (isHalves(kind)) rowsHalves(open, blocks, kind == Q2_K, form, out);
+  else if (kind == Q4_0 || kind == Q5_0) rowsCentred(open, blocks, zeroOf(kind == Q5_0), form, out);
   else rowsQ4(open, blocks, form, out);
   addLeft(kind, group, columns, rows, form, 0, out);
 }

@@ -11,7 +11,7 @@
  * (quantize.ts), each row's by the kernel of one row. So a row has the same bits alone and among others.
  */
 import { QUAD, RELAXED, dotUnsigned, halfFirst, halfSecond, halfToFloat, madd, nibbleMask, quadEven, quadOdd } from './simd';
-import { leftListAt } from './quantize';
+import { NUMBERS, leftListAt } from './quantize';
 
 export const BLOCK4: usize = 320;
 
@@ -78,7 +78,7 @@ export function rowQ4(matrix: usize, blocks: i32, act: usize, left: usize, out: 
   const list = left + leftListAt(blocks << 5);
   for (let at = list, end = list + (<usize>load<i32>(list) << 2); at < end; at += 4) {
     const b = <usize>load<i32>(at, 4);
-    addBlocks(matrix + b * BLOCK4, 1, left + (b << 3) * QUAD, left + quads + (b << 3), out);
+    addBlocks(matrix + b * BLOCK4, 1, left + (b << 3) * QUAD, left + quads + b * NUMBERS, out);
   }
 }
 
@@ -131,7 +131,7 @@ function addBlocks(w: usize, blocks: i32, act: usize, scales: usize, out: usize)
     f3 = madd(halfSecond(v), sum, f3);
     f3 = madd(f32x4.mul(f32x4.convert_i32x4_s(i3), scale), halfFirst(v), f3);
     act += 8 * QUAD;
-    scales += 8;
+    scales += NUMBERS;
   }
   v128.store(out, f0, 0);
   v128.store(out, f1, 16);
@@ -168,29 +168,53 @@ export function openQ4(w: usize, blocks: i32, out: usize): void {
 }
 
 /**
- * Adds 16 outputs of each of 4 rows, times 2^-56, to f32 [4][16] at `out`, without what was left over. `open`: an opened group;
- * `act`: 8-bit form with lanes = 4. Two passes of 8 outputs: 8 accumulators, 2 weight vectors and the activations stay in 16
- * registers.
+ * Adds 16 outputs of each of 4 rows, times 2^-56 or not due yet (quants-scales.ts), to f32 [4][16] at `out`, without what was left
+ * over. `open`: an opened group; `act`: 8-bit form with lanes = 4. Two passes of 8 outputs: 8 accumulators, 2 weight vectors and the
+ * activations stay in 16 registers.
  */
 export function rowsQ4(open: usize, blocks: i32, act: usize, out: usize): void {
-  half(open, blocks, act, out);
-  half(open + 32, blocks, act, out + 32);
+  halfAffine(open, blocks, act, out);
+  halfAffine(open + 32, blocks, act, out + 32);
+}
+
+/** The same for w = d x (q - 2^zero): the zero is taken off the integers, and there are no minimums. */
+export function rowsCentred(open: usize, blocks: i32, zero: i32, act: usize, out: usize): void {
+  halfCentred(open, blocks, zero, act, out);
+  halfCentred(open + 32, blocks, zero, act, out + 32);
+}
+
+function halfAffine(w: usize, blocks: i32, act: usize, out: usize): void {
+  half(false, w, blocks, 0, act, out);
+}
+
+function halfCentred(w: usize, blocks: i32, zero: i32, act: usize, out: usize): void {
+  half(true, w, blocks, zero, act, out);
 }
 
 // @ts-ignore: decorator
-@inline function finish(out: usize, i: v128, scale: v128, sum: v128, d: v128, m: v128): void {
-  v128.store(out, madd(f32x4.mul(f32x4.convert_i32x4_s(i), scale), d, madd(m, sum, v128.load(out))));
+@inline function finish(centred: bool, out: usize, i: v128, scale: v128, sum: v128, d: usize): void {
+  let f = v128.load(out);
+  if (!centred) f = madd(v128.load(d, 64), sum, f);
+  v128.store(out, madd(f32x4.mul(f32x4.convert_i32x4_s(i), scale), v128.load(d), f));
 }
 
 /**
  * One pass: 8 outputs of 4 rows. Unrolled by hand: V8 checks for interrupts in every loop, and does not unroll this one.
  * Scale vectors are loaded where they are used, since holding them across the dots would spill an accumulator.
  */
-function half(w: usize, blocks: i32, act: usize, out: usize): void {
+// @ts-ignore: decorator
+@inline function half(centred: bool, w: usize, blocks: i32, zero: i32, act: usize, out: usize): void {
   let scales = act + <usize>(blocks << 5) * QUAD;
   for (const end = w + <usize>blocks * OPEN4; w < end; w += OPEN4) {
     const d = w + 512;
-    let r0 = i32x4.splat(0), r1 = r0, s0 = r0, s1 = r0, t0 = r0, t1 = r0, u0 = r0, u1 = r0;
+    let r0 = i32x4.splat(0), s0 = r0, t0 = r0, u0 = r0;
+    if (centred) {
+      r0 = i32x4.shl(v128.load32_splat(scales, 32), zero);
+      s0 = i32x4.shl(v128.load32_splat(scales, 36), zero);
+      t0 = i32x4.shl(v128.load32_splat(scales, 40), zero);
+      u0 = i32x4.shl(v128.load32_splat(scales, 44), zero);
+    }
+    let r1 = r0, s1 = s0, t1 = t0, u1 = u0;
     let w0: v128, w1: v128, v: v128, a: v128, e: v128, o: v128;
     if (RELAXED) {
       w0 = v128.load(w, 0); w1 = v128.load(w, 16); v = v128.load(act, 0);
@@ -276,19 +300,19 @@ function half(w: usize, blocks: i32, act: usize, out: usize): void {
       e = v128.load32_splat(act, 248); o = v128.load32_splat(act, 252); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
     }
     act += 32 * QUAD;
-    let scale: v128, sum: v128;
-    scale = v128.load32_splat(scales, 0); sum = v128.load32_splat(scales, 16);
-    finish(out + 0, r0, scale, sum, v128.load(d), v128.load(d, 64));
-    finish(out + 16, r1, scale, sum, v128.load(d, 16), v128.load(d, 80));
-    scale = v128.load32_splat(scales, 4); sum = v128.load32_splat(scales, 20);
-    finish(out + 64, s0, scale, sum, v128.load(d), v128.load(d, 64));
-    finish(out + 80, s1, scale, sum, v128.load(d, 16), v128.load(d, 80));
-    scale = v128.load32_splat(scales, 8); sum = v128.load32_splat(scales, 24);
-    finish(out + 128, t0, scale, sum, v128.load(d), v128.load(d, 64));
-    finish(out + 144, t1, scale, sum, v128.load(d, 16), v128.load(d, 80));
-    scale = v128.load32_splat(scales, 12); sum = v128.load32_splat(scales, 28);
-    finish(out + 192, u0, scale, sum, v128.load(d), v128.load(d, 64));
-    finish(out + 208, u1, scale, sum, v128.load(d, 16), v128.load(d, 80));
-    scales += 32;
+    let scale: v128, sum = r0;
+    scale = v128.load32_splat(scales, 0); if (!centred) sum = v128.load32_splat(scales, 16);
+    finish(centred, out + 0, r0, scale, sum, d);
+    finish(centred, out + 16, r1, scale, sum, d + 16);
+    scale = v128.load32_splat(scales, 4); if (!centred) sum = v128.load32_splat(scales, 20);
+    finish(centred, out + 64, s0, scale, sum, d);
+    finish(centred, out + 80, s1, scale, sum, d + 16);
+    scale = v128.load32_splat(scales, 8); if (!centred) sum = v128.load32_splat(scales, 24);
+    finish(centred, out + 128, t0, scale, sum, d);
+    finish(centred, out + 144, t1, scale, sum, d + 16);
+    scale = v128.load32_splat(scales, 12); if (!centred) sum = v128.load32_splat(scales, 28);
+    finish(centred, out + 192, u0, scale, sum, d);
+    finish(centred, out + 208, u1, scale, sum, d + 16);
+    scales += 4 * NUMBERS;
   }
 }

@@ -2,7 +2,7 @@
  * Activations, made ready for integer dots: RMS norm and quantisation, row by row.
  *
  * 8-bit form (for 4-bit weights): blocks of 32 with a scale d = max|x| / 127 and d x sum(q); both carry 2^56, half of the
- * factor that the unrebiased f16 weights lack. The few blocks with outliers make most of the error, since an error is as
+ * factor that the unrebiased f16 weights lack. Beside them -sum(q), for weights whose zero is an integer. The few blocks with outliers make most of the error, since an error is as
  * large as its scale: where d is above twice the row's root mean square, what rounding left over is quantised too, and
  * met by the weights in a second pass over those blocks. On SmolLM2 that is one block in twenty and takes the divergence
  * from exact activations from 0.0025 to 0.0007.
@@ -11,8 +11,8 @@
  * that the unsigned operand stays within 127; the plain twin keeps the 14 bits.
  *
  * Layout of `lanes` rows together (1 or 4): quads [K/4][lanes][QUAD or 8 bytes], then
- * 8-bit: f32 [K/32][2][lanes] (scale, scaled sum), then for each lane what was left over, as a row alone has it: quads [K/4][QUAD]
- * and f32 [K/32][2] (unset where nothing is refined), i32 count and [K/32] blocks to refine, i32 [K/32] for their half sums
+ * 8-bit: [K/32][3][lanes] (f32 scale, f32 scaled sum, i32 negative sum), then for each lane what was left over, as a row alone has it: quads [K/4][QUAD]
+ * and [K/32][3] numbers (unset where nothing is refined), i32 count and [K/32] blocks to refine, i32 [K/32] for their half sums
  * (half-blocks.ts); 14-bit: f32 [lanes] scales.
  */
 import { HALF_BIAS, QUAD, RELAXED, lowDigit, madd, maxLanes, rounded, sumLanes, sumLanesInt } from './simd';
@@ -77,10 +77,13 @@ export function rmsNorm(x: usize, weight: usize, length: i32, epsilon: f32, out:
   return f32x4.pmax(a, b);
 }
 
-/** Bytes of one pass of the 8-bit form: quads and scales. */
+/** Bytes of a block's numbers, of one row. */
+export const NUMBERS: usize = 12;
+
+/** Bytes of one pass of the 8-bit form: quads and numbers. */
 // @ts-ignore: decorator
 @inline export function passBytes(length: i32, lanes: i32): usize {
-  return ((<usize>length >> 2) * QUAD + (<usize>length >> 5) * 8) * <usize>lanes;
+  return ((<usize>length >> 2) * QUAD + (<usize>length >> 5) * NUMBERS) * <usize>lanes;
 }
 
 /** Bytes of what was left over of one row. */
@@ -116,7 +119,7 @@ export function quantize8(x: usize, length: i32, out: usize, lane: i32, lanes: i
   const scales = out + (<usize>length >> 2) * quadStep + (<usize>lane << 2);
   let squares: f32 = 0;
   for (let b = 0; b < blocks; b++) {
-    const at = x + (<usize>b << 7), scaleAt = scales + (<usize>b * sumOffset << 1);
+    const at = x + (<usize>b << 7), scaleAt = scales + <usize>b * NUMBERS * <usize>lanes;
     const largest = maxLanes(f32x4.pmax(magnitudes(at), magnitudes(at + 64)));
     const scale = largest / <f32>127;
     const inverse = f32x4.splat(scale > 0 ? <f32>1 / scale : 0);
@@ -130,10 +133,12 @@ export function quantize8(x: usize, length: i32, out: usize, lane: i32, lanes: i
     }
     squares += scale * scale;
     store<f32>(scaleAt, scale * HALF_BIAS);
-    store<f32>(scaleAt + sumOffset, scale * HALF_BIAS * <f32>sumLanesInt(sum));
+    const total = sumLanesInt(sum);
+    store<f32>(scaleAt + sumOffset, scale * HALF_BIAS * <f32>total);
+    store<i32>(scaleAt + 2 * sumOffset, -total);
   }
   const rest = out + passBytes(length, lanes) + <usize>lane * leftBytes(length);
-  refine8(x, length, rest, scales, sumOffset << 1, <f32>4 * squares / <f32>blocks);
+  refine8(x, length, rest, scales, NUMBERS * <usize>lanes, <f32>4 * squares / <f32>blocks);
 }
 
 /**
@@ -157,8 +162,10 @@ function refine8(x: usize, length: i32, out: usize, scales: usize, scaleStep: us
       quad += 4 * QUAD;
     }
     const finest = scale * (<f32>1 / 254) * HALF_BIAS;
-    store<f32>(numbers + (block << 3), finest);
-    store<f32>(numbers + (block << 3), finest * <f32>sumLanesInt(sum), 4);
+    const total = sumLanesInt(sum), at = numbers + block * NUMBERS;
+    store<f32>(at, finest);
+    store<f32>(at, finest * <f32>total, 4);
+    store<i32>(at, -total, 8);
     store<i32>(list + (count << 2), <i32>block, 4);
     count++;
   }

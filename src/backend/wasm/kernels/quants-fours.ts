@@ -7,8 +7,9 @@
  * pace: with a pass over the group for each four rows or each half, memory is idle in all passes but the first, and the
  * processor's prefetcher has lost the stream before the next group.
  */
+import { NUMBERS } from './quantize';
 import { firstMask, secondQuants } from './quants';
-import { blockAt, blockBytes, chain, minimumsOf, runCount, runLength, scalesOf, unitsAt } from './quants-scales';
+import { blockAt, blockBytes, chain, minimumsOf, runCount, runLength, scalesOf, startOf, sumOf, unitsAt } from './quants-scales';
 import { QUAD, RELAXED, dotUnsigned, lowerMask, splatLane, upperMask } from './simd';
 
 /** Quad of row `lane`, splatted: from the vector of all four, or, in the plain twin, from memory. */
@@ -42,7 +43,7 @@ import { QUAD, RELAXED, dotUnsigned, lowerMask, splatLane, upperMask } from './s
         eight(five, scales, 2, w, units, a, m, mask, upper, lower, at);
       }
       quads += 32 * QUAD;
-      numbers += 32;
+      numbers += 4 * NUMBERS;
     }
   }
 }
@@ -52,7 +53,8 @@ import { QUAD, RELAXED, dotUnsigned, lowerMask, splatLane, upperMask } from './s
 @inline function eight(
   five: bool, scales: i32, g: i32, w: usize, units: usize, a: usize, numbers: usize, mask: v128, upper: v128, lower: v128, out: usize,
 ): void {
-  let r0 = i32x4.splat(0), r1 = r0, s0 = r0, s1 = r0, t0 = r0, t1 = r0, u0 = r0, u1 = r0;
+  let r0 = startOf(five, scales, numbers + 32), r1 = r0, s0 = startOf(five, scales, numbers + 36), s1 = s0;
+  let t0 = startOf(five, scales, numbers + 40), t1 = t0, u0 = startOf(five, scales, numbers + 44), u1 = u0;
   let w0: v128, w1: v128, v: v128, e: v128, o: v128, rest = mask;
 
   w0 = v128.load(w + (<usize>g << 4), 0); w1 = v128.load(w + (<usize>g << 4), 16); v = v128.load(a);
@@ -112,21 +114,21 @@ import { QUAD, RELAXED, dotUnsigned, lowerMask, splatLane, upperMask } from './s
   e = even(v, a + 28 * QUAD, 3); o = odd(e, a + 28 * QUAD, 3); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
 
   let d = scalesOf(five, scales, g, w, units), m = minimumsOf(five, scales, g, w, units, d);
-  v = v128.load32_splat(numbers, 0); e = v128.load32_splat(numbers, 16);
-  v128.store(out + (<usize>g << 4), chain(v128.load(out + (<usize>g << 4), 0), r0, v, e, d, m), 0);
-  v = v128.load32_splat(numbers, 4); e = v128.load32_splat(numbers, 20);
-  v128.store(out + (<usize>g << 4), chain(v128.load(out + (<usize>g << 4), 64), s0, v, e, d, m), 64);
-  v = v128.load32_splat(numbers, 8); e = v128.load32_splat(numbers, 24);
-  v128.store(out + (<usize>g << 4), chain(v128.load(out + (<usize>g << 4), 128), t0, v, e, d, m), 128);
-  v = v128.load32_splat(numbers, 12); e = v128.load32_splat(numbers, 28);
-  v128.store(out + (<usize>g << 4), chain(v128.load(out + (<usize>g << 4), 192), u0, v, e, d, m), 192);
+  v = v128.load32_splat(numbers, 0); e = sumOf(scales, numbers + 16);
+  v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 0), r0, v, e, d, m), 0);
+  v = v128.load32_splat(numbers, 4); e = sumOf(scales, numbers + 20);
+  v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 64), s0, v, e, d, m), 64);
+  v = v128.load32_splat(numbers, 8); e = sumOf(scales, numbers + 24);
+  v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 128), t0, v, e, d, m), 128);
+  v = v128.load32_splat(numbers, 12); e = sumOf(scales, numbers + 28);
+  v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 192), u0, v, e, d, m), 192);
   d = scalesOf(five, scales, g + 1, w, units); m = minimumsOf(five, scales, g + 1, w, units, d);
-  v = v128.load32_splat(numbers, 0); e = v128.load32_splat(numbers, 16);
-  v128.store(out + (<usize>g << 4), chain(v128.load(out + (<usize>g << 4), 16), r1, v, e, d, m), 16);
-  v = v128.load32_splat(numbers, 4); e = v128.load32_splat(numbers, 20);
-  v128.store(out + (<usize>g << 4), chain(v128.load(out + (<usize>g << 4), 80), s1, v, e, d, m), 80);
-  v = v128.load32_splat(numbers, 8); e = v128.load32_splat(numbers, 24);
-  v128.store(out + (<usize>g << 4), chain(v128.load(out + (<usize>g << 4), 144), t1, v, e, d, m), 144);
-  v = v128.load32_splat(numbers, 12); e = v128.load32_splat(numbers, 28);
-  v128.store(out + (<usize>g << 4), chain(v128.load(out + (<usize>g << 4), 208), u1, v, e, d, m), 208);
+  v = v128.load32_splat(numbers, 0); e = sumOf(scales, numbers + 16);
+  v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 16), r1, v, e, d, m), 16);
+  v = v128.load32_splat(numbers, 4); e = sumOf(scales, numbers + 20);
+  v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 80), s1, v, e, d, m), 80);
+  v = v128.load32_splat(numbers, 8); e = sumOf(scales, numbers + 24);
+  v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 144), t1, v, e, d, m), 144);
+  v = v128.load32_splat(numbers, 12); e = sumOf(scales, numbers + 28);
+  v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 208), u1, v, e, d, m), 208);
 }

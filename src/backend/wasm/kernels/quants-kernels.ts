@@ -1,6 +1,6 @@
 /**
  * The kernels of the types whose quants have 4 or 5 bits: one row (lanes = 1), two rows or any number of fours (lanes = 4), and
- * opening a group for `rowsQ4`, which serves them all. Each is a function of its own, with its bits and form of scales built in.
+ * opening a group for `rowsQ4` or `rowsCentred`. Each is a function of its own, with its bits and form of scales built in.
  *
  * Results are added to f32 [rows][16] at `out`, times 2^-56 or not due yet (quants-scales.ts).
  */
@@ -97,7 +97,7 @@ export function foursQ5_K(group: usize, blocks: i32, groups: i32, act: usize, ac
 @inline function openScales(five: bool, scales: i32, g: i32, w: usize, units: usize, out: usize): void {
   const d = scalesOf(five, scales, g, w, units), to = out + (<usize>g << 4);
   v128.store(to, d, 512);
-  v128.store(to, minimumsOf(five, scales, g, w, units, d), 576);
+  if (scales != CENTRED) v128.store(to, minimumsOf(five, scales, g, w, units, d), 576);
 }
 
 export function openQ4_0(group: usize, blocks: i32, out: usize): void {

@@ -3,8 +3,9 @@
  * two rows cost 1.4 times as much as one; opening the group first costs 3.7 times as much. The chain of an output is that of a
  * row alone.
  */
+import { NUMBERS } from './quantize';
 import { firstMask, secondQuants } from './quants';
-import { blockAt, blockBytes, chain, minimumsOf, runCount, runLength, scalesOf, unitsAt } from './quants-scales';
+import { blockAt, blockBytes, chain, minimumsOf, runCount, runLength, scalesOf, startOf, sumOf, unitsAt } from './quants-scales';
 import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './simd';
 
 /**
@@ -22,7 +23,8 @@ import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './si
     const b = n * runLength(scales, blocks), units = unitsAt(five, group, b);
     let w = blockAt(five, scales, group, b);
     for (const end = w + <usize>runLength(scales, blocks) * blockBytes(five, scales); w < end; w += blockBytes(five, scales)) {
-      let r0 = i32x4.splat(0), r1 = r0, r2 = r0, r3 = r0, s0 = r0, s1 = r0, s2 = r0, s3 = r0;
+      let r0 = startOf(five, scales, numbers + 32), r1 = r0, r2 = r0, r3 = r0;
+      let s0 = startOf(five, scales, numbers + 36), s1 = s0, s2 = s0, s3 = s0;
       // Quads of the first row, first and second columns, then of the second row.
       let le: v128, lo: v128, he: v128, ho: v128, me: v128, mo: v128, ne: v128, no: v128;
       let v: v128, u: v128, rest = mask;
@@ -75,19 +77,19 @@ import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './si
       v = v128.load(w, 240); u = secondQuants(five, v, rest, 3, mask, upper, lower); v = v128.and(v, mask);
       r3 = dotUnsigned(r3, v, le, lo); s3 = dotUnsigned(s3, v, me, mo); r3 = dotUnsigned(r3, u, he, ho); s3 = dotUnsigned(s3, u, ne, no);
 
-      const scale = v128.load32_splat(numbers), sum = v128.load32_splat(numbers, 16);
-      const scale2 = v128.load32_splat(numbers, 4), sum2 = v128.load32_splat(numbers, 20);
+      const scale = v128.load32_splat(numbers), sum = sumOf(scales, numbers + 16);
+      const scale2 = v128.load32_splat(numbers, 4), sum2 = sumOf(scales, numbers + 20);
       let d: v128, m: v128;
       d = scalesOf(five, scales, 0, w, units); m = minimumsOf(five, scales, 0, w, units, d);
-      f0 = chain(f0, r0, scale, sum, d, m); h0 = chain(h0, s0, scale2, sum2, d, m);
+      f0 = chain(scales, f0, r0, scale, sum, d, m); h0 = chain(scales, h0, s0, scale2, sum2, d, m);
       d = scalesOf(five, scales, 1, w, units); m = minimumsOf(five, scales, 1, w, units, d);
-      f1 = chain(f1, r1, scale, sum, d, m); h1 = chain(h1, s1, scale2, sum2, d, m);
+      f1 = chain(scales, f1, r1, scale, sum, d, m); h1 = chain(scales, h1, s1, scale2, sum2, d, m);
       d = scalesOf(five, scales, 2, w, units); m = minimumsOf(five, scales, 2, w, units, d);
-      f2 = chain(f2, r2, scale, sum, d, m); h2 = chain(h2, s2, scale2, sum2, d, m);
+      f2 = chain(scales, f2, r2, scale, sum, d, m); h2 = chain(scales, h2, s2, scale2, sum2, d, m);
       d = scalesOf(five, scales, 3, w, units); m = minimumsOf(five, scales, 3, w, units, d);
-      f3 = chain(f3, r3, scale, sum, d, m); h3 = chain(h3, s3, scale2, sum2, d, m);
+      f3 = chain(scales, f3, r3, scale, sum, d, m); h3 = chain(scales, h3, s3, scale2, sum2, d, m);
       a += 32 * QUAD;
-      numbers += 32;
+      numbers += 4 * NUMBERS;
     }
   }
   v128.store(out, f0, 0);

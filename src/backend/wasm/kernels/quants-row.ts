@@ -2,9 +2,9 @@
  * One row of activations times a packed group of 4- or 5-bit quants. It does what `rowsQ4` does with an opened group, in the
  * same order: one chain per output along the blocks, then the refined blocks. So a row has the same bits alone and among others.
  */
-import { leftListAt } from './quantize';
+import { NUMBERS, leftListAt } from './quantize';
 import { firstMask, secondQuants } from './quants';
-import { blockAt, blockBytes, chain, minimumsOf, runCount, runLength, scalesOf, unitsAt } from './quants-scales';
+import { blockAt, blockBytes, chain, minimumsOf, runCount, runLength, scalesOf, startOf, sumOf, unitsAt } from './quants-scales';
 import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './simd';
 
 /** Dots of one vector: first columns with quad j, second ones with quad j + 4. */
@@ -36,9 +36,9 @@ import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './si
     const units = unitsAt(five, group, b);
     let w = blockAt(five, scales, group, b);
     let a = from + (<usize>b << 3) * QUAD;
-    let numbers = from + quadBytes + (<usize>b << 3);
+    let numbers = from + quadBytes + <usize>b * NUMBERS;
     for (const end = w + <usize>count * blockBytes(five, scales); w < end; w += blockBytes(five, scales)) {
-      let i0 = i32x4.splat(0), i1 = i0, i2 = i0, i3 = i0;
+      let i0 = startOf(five, scales, numbers + 8), i1 = i0, i2 = i0, i3 = i0;
       let le: v128, lo: v128, he: v128, ho: v128, rest = mask;
 
       le = quadEven(a); lo = quadOdd(a, le); he = quadEven(a + 4 * QUAD); ho = quadOdd(a + 4 * QUAD, he);
@@ -69,14 +69,14 @@ import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './si
       i2 = dots(five, 2, i2, v128.load(w, 224), rest, mask, upper, lower, le, lo, he, ho);
       i3 = dots(five, 3, i3, v128.load(w, 240), rest, mask, upper, lower, le, lo, he, ho);
 
-      const scale = v128.load32_splat(numbers), sum = v128.load32_splat(numbers, 4);
+      const scale = v128.load32_splat(numbers), sum = sumOf(scales, numbers + 4);
       let d: v128;
-      d = scalesOf(five, scales, 0, w, units); f0 = chain(f0, i0, scale, sum, d, minimumsOf(five, scales, 0, w, units, d));
-      d = scalesOf(five, scales, 1, w, units); f1 = chain(f1, i1, scale, sum, d, minimumsOf(five, scales, 1, w, units, d));
-      d = scalesOf(five, scales, 2, w, units); f2 = chain(f2, i2, scale, sum, d, minimumsOf(five, scales, 2, w, units, d));
-      d = scalesOf(five, scales, 3, w, units); f3 = chain(f3, i3, scale, sum, d, minimumsOf(five, scales, 3, w, units, d));
+      d = scalesOf(five, scales, 0, w, units); f0 = chain(scales, f0, i0, scale, sum, d, minimumsOf(five, scales, 0, w, units, d));
+      d = scalesOf(five, scales, 1, w, units); f1 = chain(scales, f1, i1, scale, sum, d, minimumsOf(five, scales, 1, w, units, d));
+      d = scalesOf(five, scales, 2, w, units); f2 = chain(scales, f2, i2, scale, sum, d, minimumsOf(five, scales, 2, w, units, d));
+      d = scalesOf(five, scales, 3, w, units); f3 = chain(scales, f3, i3, scale, sum, d, minimumsOf(five, scales, 3, w, units, d));
       a += 8 * QUAD;
-      numbers += 8;
+      numbers += NUMBERS;
     }
   }
   v128.store(out, f0, 0);

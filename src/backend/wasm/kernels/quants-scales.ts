@@ -6,9 +6,9 @@
  * SUPER 2^56: their outputs are due, times 2^-56, when all of a row was added.
  */
 import { quantBytes } from './quants';
-import { byteMask, halfFirst, halfMask, halfSecond, madd, minusEight, minusSixteen } from './simd';
+import { byteMask, halfFirst, halfMask, halfSecond, madd } from './simd';
 
-/** f16 d of rows 0 and 4, 1 and 5, … 7 and 11, 8 and 12 …: side by side what a vector widens to two. The minimum is -8d or -16d. */
+/** f16 d of rows 0 and 4, 1 and 5, … 7 and 11, 8 and 12 …: side by side what a vector widens to two. No minimum: the zero, 8 or 16, is taken off the integers. */
 export const CENTRED: i32 = 0;
 /** f16 d and m of each row, side by side, as in q4.ts. */
 export const AFFINE: i32 = 1;
@@ -67,13 +67,12 @@ const UNITS: usize = 128;
   return g & 1 ? halfSecond(pairs) : signedFirst(pairs);
 }
 
-/** Minimums of the same rows, whose scales are `d`. */
+/** Minimums of the same rows, whose scales are `d`; nothing for CENTRED. */
 // @ts-ignore: decorator
 @inline export function minimumsOf(five: bool, scales: i32, g: i32, w: usize, units: usize, d: v128): v128 {
   const at = w + quantBytes(five);
   if (scales == SUPER) return f32x4.mul(byteAsFloat((g & 1) << 1 | 1, at + (<usize>(g >> 1) << 4)), v128.load(units + (<usize>g << 4), 64));
-  if (scales == AFFINE) return halfSecond(v128.load(at + (<usize>g << 4)));
-  return f32x4.mul(d, five ? minusSixteen() : minusEight());
+  return scales == AFFINE ? halfSecond(v128.load(at + (<usize>g << 4))) : d;
 }
 
 /** Where the scale of row `r` is; a minimum follows it. */
@@ -96,8 +95,26 @@ const UNITS: usize = 128;
   return f32x4.convert_i32x4_s(v128.and(v128.load(at), byteMask(n)));
 }
 
-/** The step of an output along the blocks: f + m x sum, then + d x (dot x scale). */
+/** log2 of the zero of CENTRED quants. */
 // @ts-ignore: decorator
-@inline export function chain(f: v128, i: v128, scale: v128, sum: v128, d: v128, m: v128): v128 {
-  return madd(f32x4.mul(f32x4.convert_i32x4_s(i), scale), d, madd(m, sum, f));
+@inline export function zeroOf(five: bool): i32 {
+  return five ? 4 : 3;
+}
+
+/** Where the dots of a block begin: what the zero takes off. `sum`: address of the row's i32 negative sum (quantize.ts). */
+// @ts-ignore: decorator
+@inline export function startOf(five: bool, scales: i32, sum: usize): v128 {
+  return scales == CENTRED ? i32x4.shl(v128.load32_splat(sum), zeroOf(five)) : i32x4.splat(0);
+}
+
+/** The row's scaled sum, for minimums. */
+// @ts-ignore: decorator
+@inline export function sumOf(scales: i32, sum: usize): v128 {
+  return scales == CENTRED ? i32x4.splat(0) : v128.load32_splat(sum);
+}
+
+/** The step of an output along the blocks: f + m x sum, if there are minimums, then + d x (dot x scale). */
+// @ts-ignore: decorator
+@inline export function chain(scales: i32, f: v128, i: v128, scale: v128, sum: v128, d: v128, m: v128): v128 {
+  return madd(f32x4.mul(f32x4.convert_i32x4_s(i), scale), d, scales == CENTRED ? f : madd(m, sum, f));
 }

@@ -173,9 +173,7 @@ export function initConstants(): void {
   v128.store(at, i8x16.splat(0x1f), 416);
   v128.store(at, i8x16.splat(0x1c), 432);
   v128.store(at, i8x16.splat(0x03), 448);
-  v128.store(at, f32x4.splat(-8), 464);
-  v128.store(at, f32x4.splat(-16), 480);
-  v128.store(at, f32x4.splat(<f32>1 / HALF_BIAS), 496);
+  v128.store(at, f32x4.splat(<f32>1 / HALF_BIAS), 464);
 }
 
 /** 5-bit quants (quants.ts): five bits, the upper three of five, the lower two, in every byte. */
@@ -194,16 +192,6 @@ export function initConstants(): void {
   return constant(28);
 }
 
-// @ts-ignore: decorator
-@inline export function minusEight(): v128 {
-  return constant(29);
-}
-
-// @ts-ignore: decorator
-@inline export function minusSixteen(): v128 {
-  return constant(30);
-}
-
 /** Byte `n` of every i32 lane; of the highest, 7 bits. */
 // @ts-ignore: decorator
 @inline export function byteMask(n: usize): v128 {
@@ -213,7 +201,7 @@ export function initConstants(): void {
 /** 1 / HALF_BIAS in every lane. */
 // @ts-ignore: decorator
 @inline export function lessHalfBias(): v128 {
-  return constant(31);
+  return constant(29);
 }
 
 /** HALF_BIAS in every lane. */
