@@ -28,9 +28,10 @@ export interface MadeOptions {
   with?: readonly TensorRole[];
   /** Spread of the biases. */
   biasSpread?: number;
-  /** How many times as large the key biases, or the weights of the keys' norms, of some pairs are. */
+  /** How many times as large the key biases, or the weights of the keys' or queries' norms, of some pairs are. */
   largeBiases?: Readonly<Record<number, number>>;
   largeNorms?: Readonly<Record<number, number>>;
+  largeQueryNorms?: Readonly<Record<number, number>>;
   seed?: number;
 }
 
@@ -157,7 +158,10 @@ export function madeModel(options: MadeOptions): MadeModel {
     if (role.startsWith('rope-factors')) return 1 + 3 * random.next();
     const pair = (index % shape.headSize) % (shape.headSize / 2);
     if (role.endsWith('norm')) {
-      const factor = (role === 'key-norm' && options.largeNorms?.[pair]) || 1;
+      const factor =
+        (role === 'key-norm' && options.largeNorms?.[pair]) ||
+        (role === 'query-norm' && options.largeQueryNorms?.[pair]) ||
+        1;
       return factor * (1 + 0.2 * random.normal());
     }
     if (role.endsWith('bias')) {
