@@ -1,6 +1,6 @@
 /**
- * `npm run perf`: measures selvedge against its peers in one Chromium, in turns, and holds the ratios against the
- * table. Writes out/perf.json and out/perf.html. Ends with code 1 when the sentinel (selvedge against itself)
+ * `npm run perf`: measures selvedge against its peers in one browser, in turns, and holds the ratios against the table. The
+ * browser is Chromium, for some of the ratios Firefox. Writes out/perf.json and out/perf.html. Ends with code 1 when the sentinel (selvedge against itself)
  * agrees with itself and a ratio's whole interval lies below what the table asks for.
  *
  * --quick        fewer and shorter samples; prompts of 350 tokens, whose ratios are not held against the table
@@ -12,7 +12,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { findFirefox } from './lib/firefox.mjs';
 import { ensureModel, realModels } from './lib/model.mjs';
+import { ensureOtherBrowsers } from './lib/other-browsers.mjs';
 import { ensurePackages } from './lib/packages.mjs';
 import { peersFolder } from './lib/paths.mjs';
 import { makePeers } from './make-peers.mjs';
@@ -52,12 +54,16 @@ try {
 finish();
 
 async function measureAll() {
-  for (const browser of ['default', 'no-vnni']) {
+  for (const browser of ['default', 'no-vnni', 'firefox']) {
     const wanted = comparisons.filter((c) => (c.browser ?? 'default') === browser).filter(chosen);
     const wantedSingles = browser === 'default' ? singles.filter(chosen) : [];
     if (wanted.length + wantedSingles.length === 0) continue;
+    if (browser === 'firefox') {
+      await ensureOtherBrowsers();
+      if (!findFirefox()) continue;
+    }
     const lab = await openLab(server.address, browser);
-    machine.browser = lab.version;
+    machine[browser === 'firefox' ? 'firefox' : 'browser'] = lab.version;
     try {
       for (const comparison of wanted) {
         await keep(comparison.metric, async () => {

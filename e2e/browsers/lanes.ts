@@ -3,10 +3,10 @@
  * page says by itself what came of it (visits.ts). A profile is a folder: what a browser keeps, it keeps there, so the next
  * visit with the same folder is the same user's.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
 import { chromiumFlags, findChromium } from '../../scripts/lib/chromium.mjs';
+import { findFirefox, startFirefox } from '../../scripts/lib/firefox.mjs';
+import { startProgram } from '../../scripts/lib/program.mjs';
 
 export interface Lane {
   name: string;
@@ -19,23 +19,7 @@ export interface Visitor {
   close(): Promise<void>;
 }
 
-const FIREFOX = '/usr/bin/firefox-esr';
 const XVFB = '/usr/bin/Xvfb';
-
-/** No questions, no first-run pages, nothing that talks to the network by itself. */
-const FIREFOX_PREFERENCES = {
-  'app.normandy.enabled': false,
-  'app.update.disabledForTesting': true,
-  'browser.aboutwelcome.enabled': false,
-  'browser.shell.checkDefaultBrowser': false,
-  'browser.startup.page': 0,
-  'datareporting.policy.dataSubmissionEnabled': false,
-  'extensions.update.enabled': false,
-  'network.captive-portal-service.enabled': false,
-  'network.connectivity-service.enabled': false,
-  'services.settings.server': '',
-  'toolkit.telemetry.unified': false,
-};
 
 /** What there is for comparison: the browser of all other tests. */
 export function chromiumLane(): Lane | undefined {
@@ -44,22 +28,12 @@ export function chromiumLane(): Lane | undefined {
   return {
     name: 'Chromium',
     open: (url, profile) =>
-      start(program, [...chromiumFlags, '--headless=new', `--user-data-dir=${profile}`, url], {}),
+      startProgram(program, [...chromiumFlags, '--headless=new', `--user-data-dir=${profile}`, url], {}),
   };
 }
 
 export function firefoxLane(): Lane | undefined {
-  if (!existsSync(FIREFOX)) return undefined;
-  return {
-    name: 'Firefox',
-    open(url, profile) {
-      const lines = Object.entries(FIREFOX_PREFERENCES).map(
-        ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`,
-      );
-      writeFileSync(join(profile, 'user.js'), lines.join('\n'));
-      return start(FIREFOX, ['--headless', '--no-remote', '--profile', profile, url], { HOME: profile });
-    },
-  };
+  return findFirefox() ? { name: 'Firefox', open: startFirefox } : undefined;
 }
 
 /** WebKitGTK's own small browser. It has no headless mode, so it gets a screen that nobody sees. */
@@ -70,14 +44,14 @@ export function webkitLane(): Lane | undefined {
     name: 'WebKitGTK',
     open(url, profile) {
       const display = `:${100 + (process.pid % 400)}`;
-      const screen = start(XVFB, [display, '-screen', '0', '800x600x24', '-nolisten', 'tcp'], {});
+      const screen = startProgram(XVFB, [display, '-screen', '0', '800x600x24', '-nolisten', 'tcp'], {});
       const folders = {
         HOME: profile,
         XDG_DATA_HOME: profile,
         XDG_CACHE_HOME: profile,
         XDG_CONFIG_HOME: profile,
       };
-      const browser = start(program, [url], {
+      const browser = startProgram(program, [url], {
         ...folders,
         DISPLAY: display,
         WEBKIT_DISABLE_COMPOSITING_MODE: '1',
@@ -100,34 +74,4 @@ function findMiniBrowser(): string | undefined {
       ['4.1', '4.0'].map((version) => `/usr/lib/${triple}/webkit2gtk-${version}/MiniBrowser`),
     )
     .find((path) => existsSync(path));
-}
-
-function start(program: string, programArguments: string[], environment: Record<string, string>): Visitor {
-  // A group of its own: browsers are many processes.
-  const child = spawn(program, programArguments, {
-    detached: true,
-    stdio: 'ignore',
-    env: { ...process.env, ...environment },
-  });
-  const gone = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-    child.once('error', () => resolve());
-  });
-  return {
-    async close() {
-      signal(child, 'SIGTERM');
-      const patience = setTimeout(() => signal(child, 'SIGKILL'), 5000);
-      await gone;
-      clearTimeout(patience);
-    },
-  };
-}
-
-function signal({ pid }: ChildProcess, name: NodeJS.Signals): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, name);
-  } catch {
-    // It has ended by itself.
-  }
 }

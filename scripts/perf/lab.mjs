@@ -1,5 +1,5 @@
 /**
- * Where samples are taken: one Chromium on the measuring page, and native llama.cpp in this process. An engine is
+ * Where samples are taken: one browser on the measuring page, and native llama.cpp in this process. An engine is
  * opened by its spec { engine, model, threads, simd? } and then runs { prompt, tokens }.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,10 +9,12 @@ import { chromium } from '@playwright/test';
 import { chromiumFlags, ensureChromium } from '../lib/chromium.mjs';
 import { bundle } from '../lib/bundle.mjs';
 import { mustRun } from '../lib/command.mjs';
+import { startFirefox } from '../lib/firefox.mjs';
 import { realModels } from '../lib/model.mjs';
 import { cacheFolder, peersFolder, root } from '../lib/paths.mjs';
 import { openNative, peerFiles } from '../lib/peers.mjs';
 import { serveFolders } from '../lib/static-server.mjs';
+import { openRemotePage } from './remote-page.mjs';
 
 export const outFolder = join(root, 'out');
 const NO_VNNI = '--js-flags=--no-enable-avx-vnni --no-enable-avx-vnni-int8';
@@ -54,8 +56,9 @@ export async function servePage() {
   });
 }
 
-/** @param {string} address of the page @param {'default' | 'no-vnni'} browser */
+/** @param {string} address of the page @param {'default' | 'no-vnni' | 'firefox'} browser */
 export async function openLab(address, browser = 'default') {
+  if (browser === 'firefox') return openFirefoxLab(address);
   const profile = mkdtempSync(join(tmpdir(), 'selvedge-perf-'));
   const args = browser === 'no-vnni' ? [...chromiumFlags, NO_VNNI] : chromiumFlags;
   const executablePath = await ensureChromium();
@@ -65,13 +68,28 @@ export async function openLab(address, browser = 'default') {
   await page.goto(`${address}/`);
   await page.waitForFunction(() => 'bench' in window && crossOriginIsolated);
   const version = context.browser()?.version() ?? (await page.evaluate(() => navigator.userAgent));
+  const call = (method, callArguments) =>
+    page.evaluate(([m, a]) => window.bench[m](...a), [method, callArguments]);
   return {
     page,
     version,
-    open: (spec) => (spec.engine === 'native' ? openNativeEngine(spec) : openInPage(page, address, spec)),
+    open: (spec) => (spec.engine === 'native' ? openNativeEngine(spec) : openInPage(call, address, spec)),
     async close() {
       await context.close();
       rmSync(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openFirefoxLab(address) {
+  const profile = mkdtempSync(join(tmpdir(), 'selvedge-perf-'));
+  const page = await openRemotePage((commands) => startFirefox(`${address}/#${commands}`, profile));
+  return {
+    version: await page.call('userAgent', []),
+    open: (spec) => openInPage(page.call, address, spec),
+    async close() {
+      await page.close();
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
@@ -91,16 +109,16 @@ export function pageOptions(address, { engine, model, threads, simd, prefixes, s
 
 let names = 0;
 
-async function openInPage(page, address, spec) {
+async function openInPage(call, address, spec) {
   const name = `engine-${++names}`;
-  await page.evaluate(([n, options]) => window.bench.open(n, options), [name, pageOptions(address, spec)]);
+  await call('open', [name, pageOptions(address, spec)]);
   return {
-    run: (options) => page.evaluate(([n, o]) => window.bench.run(n, o), [name, options]),
-    chat: (request) => page.evaluate(([n, r]) => window.bench.chat(n, r), [name, request]),
-    firstToken: (prompt) => page.evaluate(([n, p]) => window.bench.firstToken(n, p), [name, prompt]),
-    settle: () => page.evaluate((n) => window.bench.settle(n), name),
-    info: () => page.evaluate((n) => window.bench.info(n), name),
-    close: () => page.evaluate((n) => window.bench.close(n), name),
+    run: (options) => call('run', [name, options]),
+    chat: (request) => call('chat', [name, request]),
+    firstToken: (prompt) => call('firstToken', [name, prompt]),
+    settle: () => call('settle', [name]),
+    info: () => call('info', [name]),
+    close: () => call('close', [name]),
   };
 }
 

@@ -46,6 +46,15 @@ export const comparisons = [
     atLeast: 10,
     aim: 13,
   })),
+  ...[1, 2].map((threads) => ({
+    metric: 'decode-firefox',
+    what: 'decode',
+    browser: 'firefox',
+    ours: ours(threads),
+    theirs: wllama(threads),
+    atLeast: 10,
+    aim: 12,
+  })),
   {
     metric: 'decode-plain-simd',
     what: 'decode',

@@ -51,6 +51,7 @@ window.bench = {
     return elapsed;
   },
   readBandwidth,
+  userAgent: () => navigator.userAgent,
   /** Durations of main-thread tasks over 50 ms since the last call. */
   takeLongTasks: () => longTasks.splice(0),
 };
