@@ -1,6 +1,6 @@
 /**
- * The decode loop with guessers that no application can choose: one that is always wrong, and a draft model that always drafts
- * so many tokens. Beside them plain decoding and the speculator, over the same session.
+ * The decode loop over a real model, with guessers that no application can choose: one that is always wrong, and some that draft
+ * before every step whatever it costs. Beside them plain decoding and the speculator, over the same session.
  */
 import type { KvCache, Sampling } from '../../../src/backend/session.ts';
 import { runKernelThread, THREAD_NAME } from '../../../src/backend/wasm/index.ts';
@@ -13,16 +13,13 @@ import { measureCosts } from '../../../src/engine/step-costs.ts';
 import type { Draft, Drafter, ModelDrafter } from '../../../src/speculation/drafter.ts';
 import { createModelDrafter } from '../../../src/speculation/model-drafter.ts';
 import { Speculator } from '../../../src/speculation/speculator.ts';
+import { createSuffixDrafter } from '../../../src/speculation/suffix-drafter.ts';
+import { toHex } from '../../../src/storage/chunks.ts';
+import { Sha256 } from '../../../src/storage/sha256.ts';
+import type { LoopRequest, Mode, Spoken } from './requests.ts';
 import { GREEDY } from '../../../test/kernels/feeding.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
-
-/** 'draft' is the speculator with the draft model; a number drafts so many tokens before every step. */
-export type Mode = 'plain' | 'wrong' | 'draft' | number;
-
-export type LoopRequest =
-  | { method: 'open'; url: string; draft: string | null; threads: number }
-  | { method: 'speak'; content: string; count: number; mode: Mode };
 
 interface Opened {
   model: LoadedModel;
@@ -73,8 +70,8 @@ async function open({ url, draft, threads }: Extract<LoopRequest, { method: 'ope
 
 async function speak(
   { model, guessers }: Opened,
-  { content, count, mode }: Extract<LoopRequest, { method: 'speak' }>,
-): Promise<{ ids: number[]; ms: number; drafted: number; accepted: number }> {
+  { content, count, mode, sampling = {} }: Extract<LoopRequest, { method: 'speak' }>,
+): Promise<Spoken> {
   const { session } = model;
   const prompt = model.renderChat([{ role: 'user', content }], {});
   const cache = session.createCache();
@@ -83,13 +80,15 @@ async function speak(
   const said: number[] = [];
   let start = 0;
   try {
-    await decode(jobOf(model, cache, { prompt, count, guesser }), {
+    await decode(jobOf(model, cache, { prompt, count, guesser, sampling: { ...GREEDY, ...sampling } }), {
       prefillEnd: () => (start = now()),
       token: (_choice, { id }) => model.endTokens.has(said[said.push(id) - 1]!),
       choiceEnd: () => undefined,
       stepEnd: () => undefined,
     });
-    return { ids: said, ms: now() - start, drafted: 0, accepted: 0, ...guesser?.counts?.() };
+    const ms = now() - start;
+    const kv = toHex(sha256Of(cache, session.blocks.positions));
+    return { ids: said, ms, kv, drafted: 0, accepted: 0, ...guesser?.counts?.() };
   } finally {
     cache.dispose();
   }
@@ -98,13 +97,18 @@ async function speak(
 function jobOf(
   { session }: LoadedModel,
   cache: KvCache,
-  { prompt, count, guesser }: { prompt: number[]; count: number; guesser: Guesser | undefined },
+  {
+    prompt,
+    count,
+    guesser,
+    sampling,
+  }: { prompt: number[]; count: number; guesser: Guesser | undefined; sampling: Sampling },
 ): Parameters<typeof decode>[0] {
   return {
     session,
     conversation: { cache, ids: [], promptLength: 0, secretFrom: Infinity },
     prompt,
-    choices: [{ sampling: GREEDY, output: undefined }],
+    choices: [{ sampling, output: undefined }],
     maxTokens: count,
     pause: async () => undefined,
     makeRoom: () => false,
@@ -114,10 +118,24 @@ function jobOf(
 
 async function guesserOf(mode: Exclude<Mode, 'plain'>, model: LoadedModel): Promise<Guesser> {
   if (typeof mode === 'number') return alwaysDrafting(drafterOf(model), mode);
-  const drafter = mode === 'wrong' ? alwaysWrong(model.info.vocabSize) : drafterOf(model);
+  if (mode === 'blunt') return alwaysDrafting(createSuffixDrafter(), 15);
+  const drafter =
+    mode === 'wrong'
+      ? alwaysWrong(model.info.vocabSize)
+      : mode === 'suffix'
+        ? createSuffixDrafter()
+        : drafterOf(model);
   const speculator = new Speculator({ drafters: [drafter], maxLookahead: 15, now });
   await measureCosts(model.session, speculator.curve, { idle: async () => undefined, now });
   return speculator;
+}
+
+function sha256Of(cache: KvCache, positions: number): Uint8Array {
+  const sha256 = new Sha256();
+  for (let start = 0; start < cache.length; start += positions) {
+    sha256.update(cache.exportBlock(start / positions, Math.min(positions, cache.length - start)));
+  }
+  return sha256.finish();
 }
 
 function drafterOf({ draft, endTokens }: LoadedModel): ModelDrafter {
@@ -146,7 +164,7 @@ function alwaysWrong(vocabSize: number): Drafter {
 
 /** Drafts `lookahead` tokens before every step, whatever it costs. */
 function alwaysDrafting(
-  drafter: ModelDrafter,
+  drafter: Drafter,
   lookahead: number,
 ): Guesser & { counts: () => { drafted: number; accepted: number } } {
   let counts = { drafted: 0, accepted: 0 };
