@@ -8,7 +8,7 @@
  */
 import type { Sampling } from '../backend/session.ts';
 import { CostCurve, MAX_WIDTH } from './cost-curve.ts';
-import type { Draft, Drafter, ModelDrafter } from './drafter.ts';
+import type { Draft, DraftContext, Drafter, ModelDrafter } from './drafter.ts';
 import { FreeDrafts } from './free-drafts.ts';
 import { Ledger } from './ledger.ts';
 import { ModelDrafts } from './model-drafts.ts';
@@ -25,7 +25,7 @@ const BESIDE_RATE = 0.1;
 /** Tokens that a model reads ahead at once: what a request that comes meanwhile waits for. */
 const READ_AHEAD = 8;
 
-const NOTHING = new Int32Array(0);
+const NOTHING: Int32Array = new Int32Array(0);
 
 /** Of a request: tokens guessed, those that were right, and the milliseconds won against plain decoding. */
 export interface SpeculationCounts {
@@ -49,6 +49,7 @@ interface Round {
   stepStart: number;
   used: FreeDrafts | ModelDrafts | undefined;
   draft: Draft | undefined;
+  hasModelRun: boolean;
 }
 
 export class Speculator {
@@ -121,7 +122,7 @@ export class Speculator {
   /** What may follow the tokens so far: at most `limit`, nothing for a plain step. */
   async draft(limit: number): Promise<Int32Array> {
     const start = this.#now();
-    const round: Round = { start, stepStart: start, used: undefined, draft: undefined };
+    const round: Round = { start, stepStart: start, used: undefined, draft: undefined, hasModelRun: false };
     this.#round = round;
     const most = Math.min(limit, this.#maxLookahead);
     if (most > 0) await this.#choose(round, most);
@@ -175,52 +176,80 @@ export class Speculator {
   #book(round: Round, tokens: number, width: number, stepEnd: number): void {
     const { curve, ledger } = this;
     const beside = round.stepStart - round.start + (this.#now() - stepEnd);
-    const isAlone = !(round.used instanceof ModelDrafts);
+    const isAlone = !round.hasModelRun;
     if (isAlone) this.#beside += BESIDE_RATE * (Math.min(beside, 4 * this.#beside + 0.02) - this.#beside);
     const step = width === 1 ? curve.single : Math.min(stepEnd - round.stepStart, 2 * curve.estimate(width));
     ledger.book(tokens, step + (isAlone ? this.#beside : beside), curve.single);
   }
 
   async #choose(round: Round, most: number): Promise<void> {
-    const { curve, ledger } = this;
     const sampling = this.#sampling;
     if (!sampling) return;
     const context = { sampling, position: this.#position, free: NOTHING, goesOn: () => true };
     for (const drafts of this.#free) await drafts.ask(context, MAX_WIDTH - 1);
-    if (!curve.known || this.#sincePlain >= PLAIN_EVERY) return;
-    const isStart = this.#tokens < PLAIN_START;
-    const plain = 1 / curve.single;
-    let rate = MARGIN * plain;
-    let guess: Int32Array = NOTHING;
+    if (!this.curve.known || this.#sincePlain >= PLAIN_EVERY) return;
+    const { rate, guess } = this.#chooseFree(round, most);
+    if (this.#isStart) return;
+    for (const drafts of this.#models)
+      await this.#tryModel(drafts, round, { ...context, free: guess }, most, rate);
+  }
+
+  get #isStart(): boolean {
+    return this.#tokens < PLAIN_START;
+  }
+
+  /** The best of the free drafts, if one is good enough: its rate, in tokens per millisecond, or what is asked of others. */
+  #chooseFree(round: Round, most: number): { rate: number; guess: Int32Array } {
+    const { curve } = this;
+    const affordable = this.#affordable(most, (length) => curve.estimate(length + 1) - curve.single);
+    let rate = MARGIN / curve.single;
+    let guess = NOTHING;
     for (const drafts of this.#free) {
-      const bid = drafts.bid(curve, most);
-      if (!bid || !drafts.draft) continue;
-      if (guess.length === 0) guess = drafts.draft.ids;
-      if (bid.rate <= rate || (isStart && !drafts.isSure) || drafts.pace.rests(this.#life)) continue;
-      if (!ledger.allows(curve.estimate(bid.length + 1) - curve.single, curve.single)) continue;
+      const { draft } = drafts;
+      if (!draft) continue;
+      if (guess.length === 0) guess = draft.ids;
+      const bid = drafts.bid(curve, affordable);
+      if (!bid || bid.rate <= rate || drafts.pace.rests(this.#life)) continue;
+      if (this.#isStart && !drafts.isSure) continue;
       rate = bid.rate;
-      guess = drafts.draft.ids;
+      guess = draft.ids;
       round.used = drafts;
-      round.draft = cut(drafts.draft, bid.length);
+      round.draft = cut(draft, bid.length);
     }
-    if (isStart) return;
-    for (const drafts of this.#models) {
-      // More than a block is read block by block, between steps: so a request can be cancelled meanwhile.
-      if (!ledger.allows(drafts.risk(curve, 1), curve.single)) continue;
-      if (await drafts.drafter.catchUp()) return;
-      const bid = drafts.bid(curve, most, this.#life);
-      if (bid.rate <= rate || drafts.pace.rests(this.#life)) continue;
-      if (!ledger.allows(drafts.risk(curve, bid.length), curve.single)) continue;
-      const options = { curve, rate: Math.max(bid.rate, plain), at: this.#life };
-      const draft = await drafts.ask({ ...context, free: guess }, most, options);
-      if (!draft) {
-        drafts.pace.observe(0, this.#life);
-        continue;
-      }
-      rate = bid.rate;
-      round.used = drafts;
-      round.draft = draft;
+    return { rate, guess };
+  }
+
+  /** Lets a model draft if that promises more than `rate`. */
+  async #tryModel(
+    drafts: ModelDrafts,
+    round: Round,
+    context: DraftContext,
+    most: number,
+    rate: number,
+  ): Promise<void> {
+    const { curve } = this;
+    const affordable = this.#affordable(most, (length) => drafts.risk(curve, length));
+    if (affordable === 0 || drafts.pace.rests(this.#life)) return;
+    const bid = drafts.bid(curve, affordable, this.#life);
+    if (bid.rate <= rate) return;
+    round.hasModelRun = true;
+    // More than a block is read block by block, between steps: so a request can be cancelled meanwhile.
+    if (await drafts.drafter.catchUp()) return;
+    const worth = Math.max(bid.rate, 1 / curve.single);
+    const draft = await drafts.ask(context, affordable, { curve, rate: worth, at: this.#life });
+    if (!draft) {
+      drafts.pace.observe(0, this.#life);
+      return;
     }
+    round.used = drafts;
+    round.draft = draft;
+  }
+
+  /** The longest draft up to `most` whose failure the ledger bears; 0 when it bears none. */
+  #affordable(most: number, risk: (length: number) => number): number {
+    let length = most;
+    while (length > 0 && !this.ledger.allows(risk(length), this.curve.single)) length -= 1;
+    return length;
   }
 
   #learn({ used, draft }: Round, accepted: number): void {
