@@ -18,6 +18,15 @@ const PRIOR_COUNTS = 8;
 const FADING = 0.99;
 /** Without being worth it, it is tried again after so many tokens. */
 const TRY_AGAIN = 128;
+/** Tokens it lacks before any draft: the last one, and the one before it after a draft that was right to its end. */
+const USUAL = 2;
+/** Read at a time, so that a request can be cancelled between blocks. */
+const BLOCK = 128;
+
+/** A bid that may be a trial: not worth it as far as is known. */
+export interface ModelBid extends Bid {
+  isTrial: boolean;
+}
 
 export class ModelDrafts {
   readonly drafter: ModelDrafter;
@@ -34,46 +43,66 @@ export class ModelDrafts {
     this.drafter = drafter;
   }
 
-  /** The length that pays best if its tokens are as good as those before. A drafter that was not tried for long bids high. */
-  bid(curve: CostCurve, maxLength: number, now: number): Bid {
+  /**
+   * The length that pays best if its tokens are as good as those before, at `rate` or more. Undefined where none does, unless it
+   * was not tried for long.
+   */
+  bid(
+    curve: CostCurve,
+    maxLength: number,
+    { rate: asked, at }: { rate: number; at: number },
+  ): ModelBid | undefined {
     const acceptance = this.#hits / this.#trials;
     const cost = this.#costOf(curve);
-    let best: Bid = { length: 1, rate: 0 };
+    let best: ModelBid = { length: 1, rate: 0, isTrial: false };
     for (let length = 1, survival = 1, tokens = 1; length <= maxLength; length++) {
       survival *= acceptance;
       tokens += survival;
       const rate = tokens / (length * cost + curve.estimate(length + 1));
-      if (rate > best.rate) best = { length, rate };
+      if (rate > best.rate) best = { length, rate, isTrial: false };
     }
-    if (now - this.#lastTry < TRY_AGAIN) return best;
-    return { length: best.length, rate: Math.max(best.rate, 1.05 / curve.single) };
+    if (best.rate > asked) return best;
+    return at - this.#lastTry < TRY_AGAIN ? undefined : { length: 1, rate: best.rate, isTrial: true };
   }
 
-  /** What a round takes at most, in milliseconds, beyond a plain step. */
+  /** What a round takes at most, in milliseconds, beyond a plain step, once the drafter has caught up. */
   risk(curve: CostCurve, length: number): number {
-    const catchUp = this.drafter.pendingTokens() * (this.#catchUp || PRIOR_CATCH_UP * curve.single);
-    return catchUp + length * this.#costOf(curve) + curve.estimate(length + 1) - curve.single;
+    return length * this.#costOf(curve) + curve.estimate(length + 1) - curve.single;
+  }
+
+  /** What it takes to catch up, in milliseconds. */
+  debt(curve: CostCurve): number {
+    const pending = this.drafter.pendingTokens();
+    return pending <= USUAL ? 0 : pending * (this.#catchUp || PRIOR_CATCH_UP * curve.single);
+  }
+
+  /** Catches up by a block. Returns what that took; `now` tells the time. */
+  async catchUp(now: () => number): Promise<number> {
+    const read = Math.min(this.drafter.pendingTokens() - 1, BLOCK);
+    const start = now();
+    if (!(await this.drafter.catchUp(read))) return 0;
+    const ms = now() - start;
+    this.#catchUp = moved(this.#catchUp, ms / read);
+    return ms;
   }
 
   /**
-   * Its draft, as long as each further token is worth its time, then cut to the length that pays best: a token is worth
-   * 1 / `rate` milliseconds. Null when none of it pays.
+   * Its draft, as long as each further token is worth its time, then cut to the length that pays best: a token is worth what
+   * one takes at the bid's rate. One token for a trial. Null when none of it pays.
    */
   async ask(
     context: Omit<DraftContext, 'goesOn'>,
     maxLength: number,
-    options: { curve: CostCurve; rate: number; at: number },
+    { curve, at, bid }: { curve: CostCurve; at: number; bid: ModelBid },
   ): Promise<Draft | null> {
-    const { curve, rate } = options;
-    this.#lastTry = options.at;
-    const pending = this.drafter.pendingTokens();
-    const draft = await this.drafter.propose(
-      { ...context, goesOn: (features) => this.#goesOn(features, maxLength, curve, rate) },
-      maxLength,
-    );
+    this.#lastTry = at;
+    const rate = Math.max(bid.rate, 1 / curve.single);
+    const goesOn = (features: readonly Float32Array[]): boolean =>
+      bid.isTrial ? features.length === 0 : this.#goesOn(features, maxLength, curve, rate);
+    const draft = await this.drafter.propose({ ...context, goesOn }, maxLength);
     if (!draft || draft.ids.length === 0) return null;
-    this.#observeCost(draft, pending, curve);
-    const length = this.#worthiest(draft.features, curve, rate);
+    this.#cost = moved(this.#cost, draft.estMs / draft.ids.length);
+    const length = bid.isTrial ? 1 : this.#worthiest(draft.features, curve, rate);
     if (length === 0) return null;
     return { ...draft, ids: draft.ids.slice(0, length), features: draft.features.slice(0, length) };
   }
@@ -127,19 +156,6 @@ export class ModelDrafts {
       bestValue = value;
     });
     return best;
-  }
-
-  /** Two pending tokens are usual: the last one, and the one before it after a draft that was right to its end. */
-  #observeCost(draft: Draft, pending: number, curve: CostCurve): void {
-    const drafted = draft.ids.length;
-    if (pending <= 2) {
-      this.#cost = moved(this.#cost, draft.estMs / drafted);
-    } else {
-      this.#catchUp = moved(
-        this.#catchUp,
-        Math.max(0, draft.estMs - drafted * this.#costOf(curve)) / pending,
-      );
-    }
   }
 }
 

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Sampling } from '../backend/session.ts';
 import { seeded } from '../../test/models/random.ts';
-import type { Draft, Drafter, ModelDrafter } from './drafter.ts';
+import type { Draft, DraftContext, Drafter, ModelDrafter } from './drafter.ts';
 import { Speculator } from './speculator.ts';
 
 const STEP = 3;
@@ -39,20 +39,33 @@ function worldOf(tokens: number): World {
   return { clock: { ms: 0 }, truth: Array.from({ length: tokens }, () => random.below(1000)) };
 }
 
-/** Each of its tokens is right with `chance`. Its drafts take `ms` each; a free one takes none. */
+interface GuesserOptions {
+  /** What each drafted token takes; a free drafter takes none. */
+  ms?: number;
+  /** Tokens of each prompt that it has to read first, at a fifth of that. */
+  owes?: number;
+}
+
+/** Each of its tokens is right with the chance at its request's place. */
 function guesserOf(
   world: World,
   chance: (at: number) => number,
-  ms = 0,
-): Drafter & Pick<ModelDrafter, 'pendingTokens' | 'catchUp'> {
+  { ms = 0, owes = 0 }: GuesserOptions = {},
+): ModelDrafter {
   const random = seeded(4);
   let at = 0;
-  return {
+  let owed = 0;
+  const drafter = {
     id: ms === 0 ? 'free' : 'model',
     free: ms === 0,
-    pendingTokens: () => 1,
-    catchUp: async () => false,
-    propose(context, maxLength): Draft | null {
+    pendingTokens: () => owed + 1,
+    async catchUp(most = 128) {
+      const read = Math.min(owed, most);
+      owed -= read;
+      world.clock.ms += (read * ms) / 5;
+      return read > 0;
+    },
+    propose(context: DraftContext, maxLength: number): Draft | null {
       const ids: number[] = [];
       const features: Float32Array[] = [];
       while (
@@ -65,20 +78,21 @@ function guesserOf(
         features.push(ms === 0 ? Float32Array.of(8, 1) : Float32Array.of(right ? 0.8 : 0.5, 0.5, 0));
         world.clock.ms += ms;
       }
-      return ids.length === 0
-        ? null
-        : { ids: Int32Array.from(ids), features, forced: 0, estMs: ms * ids.length };
+      if (ids.length === 0) return null;
+      return { ids: Int32Array.from(ids), features, forced: 0, estMs: ms * ids.length };
     },
-    observe: (committed) => {
+    observe(committed: ArrayLike<number>) {
       at += committed.length;
     },
-    rewind: (length) => {
+    rewind(length: number) {
       at = length;
     },
-    reset: () => {
+    reset() {
       at = 0;
+      owed = owes;
     },
   };
+  return drafter as ModelDrafter;
 }
 
 interface Outcome {
@@ -158,7 +172,7 @@ describe('the speculator', () => {
         ms: taken,
         plainMs,
         speculator,
-      } = await run(world, [guesserOf(world, () => 0, ms)], steep, { requests: 3 });
+      } = await run(world, [guesserOf(world, () => 0, { ms })], steep, { requests: 3 });
       expect(taken).toBeLessThanOrEqual(1.01 * plainMs + STEP);
       expect(speculator.ledger.gained).toBeLessThanOrEqual(0);
     }
@@ -190,13 +204,25 @@ describe('the speculator', () => {
 
   it('asks a model that drafts well, and lets a better free guess go first', async () => {
     const cheap = worldOf(600);
-    const alone = await run(cheap, [guesserOf(cheap, () => 0.9, 0.3)], flat, { requests: 2 });
+    const alone = await run(cheap, [guesserOf(cheap, () => 0.9, { ms: 0.3 })], flat, { requests: 2 });
     expect(alone.speedUp).toBeGreaterThan(1.5);
     const both = worldOf(600);
-    const drafters = [guesserOf(both, () => 1), guesserOf(both, () => 0.9, 0.3)];
+    const drafters = [guesserOf(both, () => 1), guesserOf(both, () => 0.9, { ms: 0.3 })];
     const { speculator } = await run(both, drafters, flat, { requests: 2 });
     const { byDrafter } = speculator.counts();
     expect(byDrafter['free']!.accepted).toBeGreaterThan(5 * (byDrafter['model']?.accepted ?? 0));
+  });
+
+  it('lets a model read a prompt that its drafts may repay, and stakes no more than eight steps on it', async () => {
+    const repaid = worldOf(128);
+    const good = guesserOf(repaid, () => 0.9, { ms: 0.3, owes: 60 });
+    expect((await run(repaid, [good], flat, { requests: 4, knows: true })).speedUp).toBeGreaterThan(1.2);
+    for (const owes of [50, 1000]) {
+      const world = worldOf(128);
+      const bad = guesserOf(world, () => 0, { ms: 1, owes });
+      const { ms, plainMs } = await run(world, [bad], flat, { requests: 20, knows: true });
+      expect(ms).toBeLessThanOrEqual(1.01 * plainMs + STEP + 8 * STEP);
+    }
   });
 
   it('counts what was guessed, what was right and what it won', async () => {

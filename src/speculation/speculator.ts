@@ -12,6 +12,7 @@ import type { Draft, DraftContext, Drafter, ModelDrafter } from './drafter.ts';
 import { FreeDrafts } from './free-drafts.ts';
 import { Ledger } from './ledger.ts';
 import { ModelDrafts } from './model-drafts.ts';
+import type { ModelBid } from './model-drafts.ts';
 
 /** A draft must promise this many times the speed of plain steps. */
 const MARGIN = 1.03;
@@ -21,6 +22,8 @@ const PLAIN_START = 4;
 const PLAIN_EVERY = 64;
 
 const BESIDE_RATE = 0.1;
+/** Tokens that an answer may still have, as far as anybody knows. */
+const USUAL_ANSWER = 128;
 
 /** Tokens that a model reads ahead at once: what a request that comes meanwhile waits for. */
 const READ_AHEAD = 8;
@@ -50,6 +53,10 @@ interface Round {
   used: FreeDrafts | ModelDrafts | undefined;
   draft: Draft | undefined;
   hasModelRun: boolean;
+  /** Of the time before the step, what went into reading that pays off later, if at all. */
+  investedMs: number;
+  /** Most tokens that the answer still has. */
+  remaining: number;
 }
 
 export class Speculator {
@@ -122,7 +129,15 @@ export class Speculator {
   /** What may follow the tokens so far: at most `limit`, nothing for a plain step. */
   async draft(limit: number): Promise<Int32Array> {
     const start = this.#now();
-    const round: Round = { start, stepStart: start, used: undefined, draft: undefined, hasModelRun: false };
+    const round: Round = {
+      start,
+      stepStart: start,
+      used: undefined,
+      draft: undefined,
+      hasModelRun: false,
+      investedMs: 0,
+      remaining: limit + 1,
+    };
     this.#round = round;
     const most = Math.min(limit, this.#maxLookahead);
     if (most > 0) await this.#choose(round, most);
@@ -138,8 +153,9 @@ export class Speculator {
     const { curve } = this;
     if (!curve.known) return false;
     for (const drafts of this.#models) {
-      const { rate } = drafts.bid(curve, this.#maxLookahead, this.#life);
-      if (rate * curve.single > MARGIN && (await drafts.drafter.catchUp(READ_AHEAD))) return true;
+      const asked = { rate: MARGIN / curve.single, at: this.#life };
+      const bid = drafts.bid(curve, this.#maxLookahead, asked);
+      if (bid && !bid.isTrial && (await drafts.drafter.catchUp(READ_AHEAD))) return true;
     }
     return false;
   }
@@ -175,11 +191,12 @@ export class Speculator {
    */
   #book(round: Round, tokens: number, width: number, stepEnd: number): void {
     const { curve, ledger } = this;
-    const beside = round.stepStart - round.start + (this.#now() - stepEnd);
+    const beside = round.stepStart - round.start - round.investedMs + (this.#now() - stepEnd);
     const isAlone = !round.hasModelRun;
     if (isAlone) this.#beside += BESIDE_RATE * (Math.min(beside, 4 * this.#beside + 0.02) - this.#beside);
     const step = width === 1 ? curve.single : Math.min(stepEnd - round.stepStart, 2 * curve.estimate(width));
-    ledger.book(tokens, step + (isAlone ? this.#beside : beside), curve.single);
+    const elapsed = step + (isAlone ? this.#beside : beside);
+    ledger.book(tokens, elapsed, curve.single, { repays: round.used instanceof ModelDrafts });
   }
 
   async #choose(round: Round, most: number): Promise<void> {
@@ -228,21 +245,33 @@ export class Speculator {
     rate: number,
   ): Promise<void> {
     const { curve } = this;
+    const at = this.#life;
     const affordable = this.#affordable(most, (length) => drafts.risk(curve, length));
-    if (affordable === 0 || drafts.pace.rests(this.#life)) return;
-    const bid = drafts.bid(curve, affordable, this.#life);
-    if (bid.rate <= rate) return;
+    if (affordable === 0 || drafts.pace.rests(at)) return;
+    const bid = drafts.bid(curve, affordable, { rate, at });
+    if (!bid || !this.#isWorthItsDebt(drafts, bid, round.remaining)) return;
     round.hasModelRun = true;
-    // More than a block is read block by block, between steps: so a request can be cancelled meanwhile.
-    if (await drafts.drafter.catchUp()) return;
-    const worth = Math.max(bid.rate, 1 / curve.single);
-    const draft = await drafts.ask(context, affordable, { curve, rate: worth, at: this.#life });
+    if (drafts.debt(curve) > 0) {
+      round.investedMs = await drafts.catchUp(this.#now);
+      this.ledger.invest(round.investedMs);
+      if (drafts.debt(curve) > 0) return;
+    }
+    const draft = await drafts.ask(context, affordable, { curve, at, bid });
     if (!draft) {
-      drafts.pace.observe(0, this.#life);
+      drafts.pace.observe(0, at);
       return;
     }
     round.used = drafts;
     round.draft = draft;
+  }
+
+  /** Whether what a drafter has to read first is less than what it may win until the answer's end. */
+  #isWorthItsDebt(drafts: ModelDrafts, { rate, isTrial }: ModelBid, remaining: number): boolean {
+    const { single } = this.curve;
+    const debt = drafts.debt(this.curve);
+    if (debt === 0) return true;
+    const gain = Math.min(remaining, USUAL_ANSWER) * (single - 1 / rate);
+    return !isTrial && gain > debt && this.ledger.mayInvest(debt, single);
   }
 
   /** The longest draft up to `most` whose failure the ledger bears; 0 when it bears none. */
