@@ -113,7 +113,7 @@ import { QUAD, RELAXED, dotUnsigned, lowerMask, splatLane, upperMask } from './s
   e = even(v, a + 28 * QUAD, 2); o = odd(e, a + 28 * QUAD, 2); t0 = dotUnsigned(t0, w0, e, o); t1 = dotUnsigned(t1, w1, e, o);
   e = even(v, a + 28 * QUAD, 3); o = odd(e, a + 28 * QUAD, 3); u0 = dotUnsigned(u0, w0, e, o); u1 = dotUnsigned(u1, w1, e, o);
 
-  let d = scalesOf(five, scales, g, w, units), m = minimumsOf(five, scales, g, w, units, d);
+  let d = scalesOf(five, scales, true, g, w, units), m = minimumsOf(five, scales, true, g, w, units, d);
   v = v128.load32_splat(numbers, 0); e = sumOf(scales, numbers + 16);
   v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 0), r0, v, e, d, m), 0);
   v = v128.load32_splat(numbers, 4); e = sumOf(scales, numbers + 20);
@@ -122,7 +122,7 @@ import { QUAD, RELAXED, dotUnsigned, lowerMask, splatLane, upperMask } from './s
   v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 128), t0, v, e, d, m), 128);
   v = v128.load32_splat(numbers, 12); e = sumOf(scales, numbers + 28);
   v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 192), u0, v, e, d, m), 192);
-  d = scalesOf(five, scales, g + 1, w, units); m = minimumsOf(five, scales, g + 1, w, units, d);
+  d = scalesOf(five, scales, true, g + 1, w, units); m = minimumsOf(five, scales, true, g + 1, w, units, d);
   v = v128.load32_splat(numbers, 0); e = sumOf(scales, numbers + 16);
   v128.store(out + (<usize>g << 4), chain(scales, v128.load(out + (<usize>g << 4), 16), r1, v, e, d, m), 16);
   v = v128.load32_splat(numbers, 4); e = sumOf(scales, numbers + 20);

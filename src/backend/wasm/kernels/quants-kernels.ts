@@ -95,9 +95,9 @@ export function foursQ5_K(group: usize, blocks: i32, groups: i32, act: usize, ac
 
 // @ts-ignore: decorator
 @inline function openScales(five: bool, scales: i32, g: i32, w: usize, units: usize, out: usize): void {
-  const d = scalesOf(five, scales, g, w, units), to = out + (<usize>g << 4);
+  const d = scalesOf(five, scales, false, g, w, units), to = out + (<usize>g << 4);
   v128.store(to, d, 512);
-  if (scales != CENTRED) v128.store(to, minimumsOf(five, scales, g, w, units, d), 576);
+  if (scales != CENTRED) v128.store(to, minimumsOf(five, scales, false, g, w, units, d), 576);
 }
 
 export function openQ4_0(group: usize, blocks: i32, out: usize): void {

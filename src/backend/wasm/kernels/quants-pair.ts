@@ -80,13 +80,13 @@ import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './si
       const scale = v128.load32_splat(numbers), sum = sumOf(scales, numbers + 16);
       const scale2 = v128.load32_splat(numbers, 4), sum2 = sumOf(scales, numbers + 20);
       let d: v128, m: v128;
-      d = scalesOf(five, scales, 0, w, units); m = minimumsOf(five, scales, 0, w, units, d);
+      d = scalesOf(five, scales, true, 0, w, units); m = minimumsOf(five, scales, true, 0, w, units, d);
       f0 = chain(scales, f0, r0, scale, sum, d, m); h0 = chain(scales, h0, s0, scale2, sum2, d, m);
-      d = scalesOf(five, scales, 1, w, units); m = minimumsOf(five, scales, 1, w, units, d);
+      d = scalesOf(five, scales, true, 1, w, units); m = minimumsOf(five, scales, true, 1, w, units, d);
       f1 = chain(scales, f1, r1, scale, sum, d, m); h1 = chain(scales, h1, s1, scale2, sum2, d, m);
-      d = scalesOf(five, scales, 2, w, units); m = minimumsOf(five, scales, 2, w, units, d);
+      d = scalesOf(five, scales, true, 2, w, units); m = minimumsOf(five, scales, true, 2, w, units, d);
       f2 = chain(scales, f2, r2, scale, sum, d, m); h2 = chain(scales, h2, s2, scale2, sum2, d, m);
-      d = scalesOf(five, scales, 3, w, units); m = minimumsOf(five, scales, 3, w, units, d);
+      d = scalesOf(five, scales, true, 3, w, units); m = minimumsOf(five, scales, true, 3, w, units, d);
       f3 = chain(scales, f3, r3, scale, sum, d, m); h3 = chain(scales, h3, s3, scale2, sum2, d, m);
       a += 32 * QUAD;
       numbers += 4 * NUMBERS;

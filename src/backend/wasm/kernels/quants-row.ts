@@ -71,10 +71,14 @@ import { QUAD, dotUnsigned, lowerMask, quadEven, quadOdd, upperMask } from './si
 
       const scale = v128.load32_splat(numbers), sum = sumOf(scales, numbers + 4);
       let d: v128;
-      d = scalesOf(five, scales, 0, w, units); f0 = chain(scales, f0, i0, scale, sum, d, minimumsOf(five, scales, 0, w, units, d));
-      d = scalesOf(five, scales, 1, w, units); f1 = chain(scales, f1, i1, scale, sum, d, minimumsOf(five, scales, 1, w, units, d));
-      d = scalesOf(five, scales, 2, w, units); f2 = chain(scales, f2, i2, scale, sum, d, minimumsOf(five, scales, 2, w, units, d));
-      d = scalesOf(five, scales, 3, w, units); f3 = chain(scales, f3, i3, scale, sum, d, minimumsOf(five, scales, 3, w, units, d));
+      d = scalesOf(five, scales, false, 0, w, units);
+      f0 = chain(scales, f0, i0, scale, sum, d, minimumsOf(five, scales, false, 0, w, units, d));
+      d = scalesOf(five, scales, false, 1, w, units);
+      f1 = chain(scales, f1, i1, scale, sum, d, minimumsOf(five, scales, false, 1, w, units, d));
+      d = scalesOf(five, scales, false, 2, w, units);
+      f2 = chain(scales, f2, i2, scale, sum, d, minimumsOf(five, scales, false, 2, w, units, d));
+      d = scalesOf(five, scales, false, 3, w, units);
+      f3 = chain(scales, f3, i3, scale, sum, d, minimumsOf(five, scales, false, 3, w, units, d));
       a += 8 * QUAD;
       numbers += NUMBERS;
     }

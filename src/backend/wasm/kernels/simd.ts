@@ -95,6 +95,17 @@ export const QUAD: usize = RELAXED ? 4 : 8;
   return v128.and(i32x4.dot_i16x8_s(pairs, constant(25)), constant(11));
 }
 
+/** The same by shifts, where it is the multipliers that are busy. */
+// @ts-ignore: decorator
+@inline export function shiftedFirst(pairs: v128): v128 {
+  return i32x4.shl(v128.and(pairs, constant(30)), 13);
+}
+
+// @ts-ignore: decorator
+@inline export function shiftedSecond(pairs: v128): v128 {
+  return v128.and(i32x4.shr_s(pairs, 3), constant(31));
+}
+
 /** Undoes half of the missing 2^112: the activations carry it once, and the result is multiplied by it once. */
 export const HALF_BIAS: f32 = 7.205759403792794e16; // 2^56
 
@@ -174,6 +185,8 @@ export function initConstants(): void {
   v128.store(at, i8x16.splat(0x1c), 432);
   v128.store(at, i8x16.splat(0x03), 448);
   v128.store(at, f32x4.splat(<f32>1 / HALF_BIAS), 464);
+  v128.store(at, i32x4.splat(0xffff), 480);
+  v128.store(at, i32x4.splat(0x8fffe000), 496);
 }
 
 /** 5-bit quants (quants.ts): five bits, the upper three of five, the lower two, in every byte. */
