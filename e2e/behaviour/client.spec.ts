@@ -2,16 +2,16 @@
  * The public API with the real model in a real browser: aborts counted in steps, the `openai` package, a page
  * without isolation, workers that are missing or die, prompts that cannot be run.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { expect, test, type Page } from '@playwright/test';
 import { rolldown } from 'rolldown';
 import { defaultModel } from '../../scripts/lib/model.mjs';
 import { modelsFolder, root } from '../../scripts/lib/paths.mjs';
 import { serveFolders } from '../../scripts/lib/static-server.mjs';
 import type { Client } from '../../src/index.ts';
-import { libraryFiles, openLibraryPage } from '../fixtures/library-page.ts';
+import { openLibraryPage, writeLibrary } from '../fixtures/library-page.ts';
 
 declare global {
   // The only way to declare a property of globalThis.
@@ -35,7 +35,7 @@ let plain: Awaited<ReturnType<typeof serveFolders>>;
 
 test.beforeAll(async ({ browser }) => {
   folder = mkdtempSync(join(tmpdir(), 'selvedge-client-'));
-  for (const [path, content] of libraryFiles()) write(path === '/' ? '/index.html' : path, content);
+  writeLibrary(folder);
   await bundleOpenAi();
   const mounts = [
     ['/models/', modelsFolder],
@@ -53,12 +53,6 @@ test.afterAll(async () => {
   await Promise.all([isolated.close(), plain.close()]);
   rmSync(folder, { recursive: true, force: true });
 });
-
-function write(path: string, content: string): void {
-  const file = join(folder, path);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, content);
-}
 
 async function bundleOpenAi(): Promise<void> {
   const bundle = await rolldown({ input: join(root, 'e2e/fixtures/openai-page.ts'), platform: 'browser' });

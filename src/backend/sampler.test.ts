@@ -305,16 +305,18 @@ describe('the statistics', () => {
 });
 
 describe('the distribution', () => {
-  /** 99.99 % of honest samples lie below, for 7, 15 and 63 degrees of freedom. */
-  const limits: Record<number, number> = { 7: 29.9, 15: 44.3, 63: 112.3 };
+  /** 99.99 % of honest samples lie below, for 7, 15, 63 and 215 degrees of freedom. */
+  const limits: Record<number, number> = { 7: 29.9, 15: 44.3, 63: 112.3, 215: 300.9 };
 
-  function expectShares(counts: number[], shares: number[]): void {
+  function chiSquareOf(counts: number[], shares: number[]): number {
     const total = counts.reduce((a, b) => a + b, 0);
-    const chiSquare = counts.reduce(
+    return counts.reduce(
       (sum, count, i) => sum + (count - total * shares[i]!) ** 2 / (total * shares[i]!),
       0,
     );
-    expect(chiSquare).toBeLessThan(limits[counts.length - 1]!);
+  }
+  function expectShares(counts: number[], shares: number[]): void {
+    expect(chiSquareOf(counts, shares)).toBeLessThan(limits[counts.length - 1]!);
   }
   const softmax = (values: number[]): number[] => {
     const mass = values.reduce((sum, value) => sum + Math.exp(value), 0);
@@ -340,6 +342,37 @@ describe('the distribution', () => {
     const counts = filled(8, 0);
     for (let i = 0; i < 40_000; i++) counts[pick(logits, { temperature: 1.7, topK: 8 }, i)]!++;
     expectShares(counts, softmax(logits.slice(0, 8).map((value) => value / 1.7)));
+  });
+
+  it('of three tokens in a row is the product of their laws', () => {
+    const after = [0, 1, 2, 3, 4, 5].map((last) =>
+      [0, 1, 2, 3, 4, 5].map((id) => Math.sin(7 * last + 3 * id)),
+    );
+    const counts = filled(216, 0);
+    for (let seed = 0; seed < 60_000; seed++) {
+      const first = pick(after[0]!, { seed }, 0);
+      const second = pick(after[first]!, { seed }, 1);
+      counts[(first * 6 + second) * 6 + pick(after[second]!, { seed }, 2)]!++;
+    }
+    const laws = after.map(softmax);
+    const shares = counts.map((_, i) => {
+      const [first, second, third] = [Math.floor(i / 36), Math.floor(i / 6) % 6, i % 6];
+      return laws[0]![first]! * laws[first]![second]! * laws[second]![third]!;
+    });
+    expectShares(counts, shares);
+  });
+
+  it('is tested sharply enough to notice that a hundredth of the mass is elsewhere', () => {
+    const logits = [2, 1.5, 1, 0.5, 0, -0.5, -1, -1.5];
+    const counts = filled(8, 0);
+    for (let i = 0; i < 400_000; i++) counts[pick(logits, {}, i)]!++;
+    expectShares(counts, softmax(logits));
+    // Between the two likeliest tokens it is hardest to see.
+    const biased = [...counts];
+    const moved = Math.round(0.01 * 400_000);
+    biased[0]! -= moved;
+    biased[1]! += moved;
+    expect(chiSquareOf(biased, softmax(logits))).toBeGreaterThan(3 * limits[7]!);
   });
 
   it('gives rare tokens of a large vocabulary their share together', () => {

@@ -92,6 +92,17 @@ test.each([
   expect(() => readClientOptions({ model })).toThrow(message);
 });
 
+test('who guesses ahead is chosen by name, and nobody where it is off', () => {
+  const read = (speculation: unknown) => readClientOptions({ model: url, speculation }).load.speculation;
+  expect(read('off')).toBeNull();
+  expect(read('auto')).toEqual(read(undefined));
+  expect(read({ drafters: ['past', 'past', 'self'], maxLookahead: 3 })).toEqual({
+    drafters: ['past', 'self'],
+    maxLookahead: 3,
+  });
+  expect(read({ drafters: [] })).toEqual({ drafters: [], maxLookahead: 15 });
+});
+
 test('settings of the engine cross as they are', () => {
   const options = { model: url, device: 'cpu', threads: 2, contextLength: 2048, kv: 'f32', simd: 'plain' };
   expect(readClientOptions(options).load.options).toEqual({
@@ -115,6 +126,12 @@ test.each([
   [{ model: { url, id: '' } }, 'model.id'],
   [{ model: { url, headers: { a: 1 } } }, 'model.headers.a'],
   [{ model: { url, hash: 'x' } }, 'model.hash'],
+  [{ model: url, speculation: 'on' }, 'speculation'],
+  [{ model: url, speculation: { drafters: 'suffix' } }, 'speculation.drafters'],
+  [{ model: url, speculation: { drafters: ['suffix', 'oracle'] } }, 'speculation.drafters'],
+  [{ model: url, speculation: { maxLookahead: 16 } }, 'speculation.maxLookahead'],
+  [{ model: url, speculation: { maxLookahead: 1.5 } }, 'speculation.maxLookahead'],
+  [{ model: url, speculation: { lookahead: 3 } }, 'speculation.lookahead'],
   [{ model: url, draft: 5 }, 'draft'],
   [{ model: url, draft: 'no-such-name' }, 'draft'],
   [{ model: url, draft: { url: 5 } }, 'draft.url'],

@@ -1,6 +1,7 @@
 /** The option `speculation` of `createClient`, checked. */
 import type { DrafterName, SpeculationSettings } from '../rpc/protocol.ts';
-import { invalid, isAbsent, isRecord, refuseUnknown, show } from './checks.ts';
+import { invalid, isAbsent, isRecord, show } from './checks.ts';
+import { refuseUnknownOptions } from './option-checks.ts';
 
 export interface SpeculationOptions {
   /**
@@ -28,7 +29,7 @@ export function readSpeculation(speculation: unknown): SpeculationSettings | nul
       `is ${show(speculation)}; give 'auto', 'off' or { drafters, maxLookahead }.`,
     );
   }
-  refuseUnknown(speculation, new Set(['drafters', 'maxLookahead']), 'speculation.');
+  refuseUnknownOptions(speculation, new Set(['drafters', 'maxLookahead']), 'speculation.');
   const { drafters, maxLookahead } = speculation;
   if (!isAbsent(drafters) && !(Array.isArray(drafters) && drafters.every(isDrafter))) {
     throw invalid('speculation.drafters', `is ${show(drafters)}; give a list of ${DRAFTERS.join(', ')}.`);
