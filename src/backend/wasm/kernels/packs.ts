@@ -61,6 +61,11 @@ export function formOf(kind: i32): i32 {
   return kind == Q6_K || kind == Q3_K || kind == Q2_K;
 }
 
+// @ts-ignore: decorator
+@inline function isNibbles(kind: i32): bool {
+  return kind == Q4_0 || kind == Q4_1 || kind == Q4_K;
+}
+
 /** How the weights of a kind lie that are floats. */
 // @ts-ignore: decorator
 @inline function floatForm(kind: i32): i32 {
@@ -69,6 +74,7 @@ export function formOf(kind: i32): i32 {
 
 /** Bytes of an opened group: what `openGroup` writes for the use of many rows of activations. 0 for kinds used as they lie. */
 export function openBytes(kind: i32, columns: i32): i32 {
+  if (RELAXED && isNibbles(kind)) return 0;
   if (isHalves(kind)) return (columns >> 5) * <i32>OPEN_HALVES + <i32>OPEN_HALVES_TAIL;
   return kind != Q8_0 && kind <= Q5_K ? (columns >> 5) * <i32>OPEN4 : 0;
 }
@@ -159,22 +165,18 @@ function addLeft(kind: i32, group: usize, columns: i32, rows: i32, act: usize, a
 
 /**
  * The most rows of a step that meet a group as it is packed; with more, an opened group is faster. 8-bit quants and floats are
- * used as they lie. 4-bit quants cost so little to unpack that opening pays from 33 rows on, 5-bit ones from 9, all others
- * from 5 on; without relaxed SIMD from 3 on.
+ * used as they lie, and 4-bit quants cost so little to unpack that opening never pays; for 5-bit ones it does from 33 rows on, for
+ * all others from 5 on. Without relaxed SIMD: from 3 on.
  */
 export function fewRows(kind: i32): i32 {
-  if (kind == Q8_0 || kind >= F16) return i32.MAX_VALUE;
+  if (kind == Q8_0 || kind >= F16 || (RELAXED && isNibbles(kind))) return i32.MAX_VALUE;
   if (!RELAXED) return 2;
-  if (isHalves(kind)) return 4;
-  return kind == Q4_0 || kind == Q4_1 || kind == Q4_K ? 32 : 8;
+  return isHalves(kind) ? 4 : 32;
 }
 
-/** The most rows that `multiplyFew` takes at a time: their outputs stay in the first-level cache. */
-export const FEW_AT_ONCE: i32 = 32;
-
 /**
- * 16 outputs of each of 1 to FEW_AT_ONCE rows of activations (lanes = 4, a group every `actBytes`) with the group as it is packed:
- * f32 [rows][16] at `out`, up to a multiple of four rows.
+ * 16 outputs of each of `rows` rows of activations (lanes = 4, a group every `actBytes`) with the group as it is packed: f32
+ * [rows][16] at `out`, up to a multiple of four rows.
  */
 export function multiplyFew(
   kind: i32, group: usize, columns: i32, rows: i32, act: usize, actBytes: usize, offsets: usize, out: usize,
@@ -223,11 +225,11 @@ export function multiplyFew(
 
 /** Opens a group for `multiplyRows`. */
 export function openGroup(kind: i32, group: usize, columns: i32, open: usize): void {
-  if (kind == Q4_1) openQ4(group, columns >> 5, open);
-  else if (kind == Q4_0) openQ4_0(group, columns >> 5, open);
+  if (!RELAXED && kind == Q4_1) openQ4(group, columns >> 5, open);
+  else if (!RELAXED && kind == Q4_0) openQ4_0(group, columns >> 5, open);
+  else if (!RELAXED && kind == Q4_K) openQ4_K(group, columns >> 5, open);
   else if (kind == Q5_0) openQ5_0(group, columns >> 5, open);
   else if (kind == Q5_1) openQ5_1(group, columns >> 5, open);
-  else if (kind == Q4_K) openQ4_K(group, columns >> 5, open);
   else if (kind == Q5_K) openQ5_K(group, columns >> 5, open);
   else if (kind == Q6_K) openQ6K(group, columns >> 5, open);
   else if (kind == Q3_K) openQ3K(group, columns >> 5, open);

@@ -6,7 +6,7 @@
  */
 import { Segment, following, plan } from './plan';
 import {
-  EIGHT, FEW_AT_ONCE, FLOATS, FOURTEEN, HALF_SUMS, fewRows, formOf, multiplyFew, multiplyRow, multiplyRows, openGroup,
+  EIGHT, FLOATS, FOURTEEN, HALF_SUMS, fewRows, formOf, multiplyFew, multiplyRow, multiplyRows, openGroup,
 } from './packs';
 import { sumHalves } from './half-blocks';
 import { quantize14, quantize8, rmsNorm, spread } from './quantize';
@@ -124,18 +124,21 @@ function groupProduct(
   s: Segment, g: i32, columns: i32, rows: i32, act: usize, out: usize, stride: usize, mode: i32, scale: f32, thread: i32,
 ): void {
   const kind = s.kind, group = s.at + <usize>(g * s.stride), offsets = s.offsets + (<usize>g << 6);
-  const from = tileOut(thread), bias = s.bias ? s.bias + (<usize>g << 6) : 0;
+  const from = tileOut(thread), bias = s.bias ? s.bias + (<usize>g << 6) : 0, actBytes = <usize>plan().actBytes;
   if (rows == 1) {
     multiplyRow(kind, group, columns, act, offsets, from);
     if (bias) addBias(bias, 1, from);
     emit(from, 1, out, stride, mode, scale);
+  } else if (rows <= fewRows(kind)) {
+    multiplyFew(kind, group, columns, rows, act, actBytes, offsets, from);
+    if (bias) addBias(bias, rows, from);
+    emit(from, rows, out, stride, mode, scale);
   } else {
-    const actBytes = <usize>plan().actBytes, isFew = rows <= fewRows(kind), open = openBuffer(thread);
-    if (!isFew) openGroup(kind, group, columns, open);
-    for (let first = 0, most = isFew ? FEW_AT_ONCE : 4; first < rows; first += most) {
-      const count = min(most, rows - first), rowsAct = act + <usize>(first >> 2) * actBytes;
-      if (isFew) multiplyFew(kind, group, columns, count, rowsAct, actBytes, offsets, from);
-      else multiplyRows(kind, group, open, columns, count, rowsAct, from);
+    const open = openBuffer(thread);
+    openGroup(kind, group, columns, open);
+    for (let first = 0; first < rows; first += 4) {
+      const count = min(4, rows - first);
+      multiplyRows(kind, group, open, columns, count, act + <usize>(first >> 2) * actBytes, from);
       if (bias) addBias(bias, count, from);
       emit(from, count, out + <usize>first * stride, stride, mode, scale);
     }

@@ -6,9 +6,10 @@ import { ATTENTION_SCRATCH } from './attention';
 import { plan } from './plan';
 import { bytes14, bytes8 } from './quantize';
 import { halfSumsBytes } from './half-blocks';
-import { EIGHT, FEW_AT_ONCE, FLOATS, FOURTEEN, HALF_SUMS } from './packs';
+import { EIGHT, FLOATS, FOURTEEN, HALF_SUMS } from './packs';
 
-const TILE_OUT: usize = <usize>FEW_AT_ONCE << 6;
+/** 16 outputs of each of the 128 rows of the widest step (MAX_BATCH of ../layout.ts). */
+const TILE_OUT: usize = 8192;
 
 function align(bytes: i32): i32 {
   return (bytes + 63) & ~63;
