@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { deflateRawSync, constants } from 'node:zlib';
+import { compress } from 'lzma1';
 import path from 'node:path';
 
 const kernels = fileURLToPath(new URL('../src/backend/wasm/kernels/', import.meta.url));
@@ -61,16 +61,8 @@ async function compile(name, flags) {
   return bytes;
 }
 
-/** The twins have most in common, part by part; deflate sees it when the parts lie beside each other: a quarter less. */
-const PARTS = 64;
-
-function interleave(modules) {
-  const part = (bytes, i) =>
-    bytes.subarray(Math.floor((bytes.length * i) / PARTS), Math.floor((bytes.length * (i + 1)) / PARTS));
-  return Buffer.concat(
-    Array.from({ length: PARTS }, (_, i) => modules.map((bytes) => part(bytes, i))).flat(),
-  );
-}
+/** Of the levels of LZMA. */
+const STRONGEST = 9;
 
 const sources = await sourceHash();
 const built = await readFile(target, 'utf8').catch(() => '');
@@ -78,13 +70,12 @@ if (!built.includes(sources)) {
   await mkdir(output, { recursive: true });
   const relaxed = await compile('relaxed', ['--enable', 'relaxed-simd']);
   const plain = await compile('plain', []);
-  const packed = deflateRawSync(interleave([relaxed, plain]), { level: constants.Z_BEST_COMPRESSION });
+  const packed = compress(Buffer.concat([relaxed, plain]), STRONGEST);
   await writeFile(
     target,
-    `/** Made by scripts/build-kernels.mjs: both modules in parts by turns, deflated, base64. Sources: ${sources} */\n` +
-      `export const PARTS = ${PARTS};\n` +
+    `/** Made by scripts/build-kernels.mjs: both modules, the relaxed one first, in LZMA and base64. Sources: ${sources} */\n` +
       `export const LENGTHS = { relaxed: ${relaxed.length}, plain: ${plain.length} };\n` +
-      `export const TWINS =\n  '${packed.toString('base64')}';\n`,
+      `export const TWINS =\n  '${Buffer.from(packed).toString('base64')}';\n`,
   );
   console.log(`kernels: relaxed ${relaxed.length} bytes, plain ${plain.length} bytes`);
 }

@@ -4,7 +4,8 @@
  * (then unused) waits works on a memory of its own too.
  */
 import { SelvedgeError } from '../../errors.ts';
-import { LENGTHS, PARTS, TWINS } from './kernels/build/modules.ts';
+import { LENGTHS, TWINS } from './kernels/build/modules.ts';
+import { decodeLzma } from './lzma.ts';
 
 /** What the kernels export; sizes in bytes, pointers are byte offsets. Comments stand where they are defined. */
 export interface Kernels {
@@ -132,22 +133,12 @@ export function canShareMemory(): boolean {
 
 export async function compileKernels(simd: Simd, shared: boolean): Promise<WebAssembly.Module> {
   const packed = Uint8Array.from(atob(TWINS), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
-  const bytes = takeOut(simd, new Uint8Array(await new Response(stream).arrayBuffer()));
+  const { relaxed, plain } = LENGTHS;
+  // The relaxed one comes first; the plain one is told from it.
+  const bytes =
+    simd === 'relaxed' ? decodeLzma(packed, relaxed) : decodeLzma(packed, relaxed + plain).slice(relaxed);
   if (!shared) unshare(bytes);
   return WebAssembly.compile(bytes);
-}
-
-/** One module from both, whose parts lie by turns, the relaxed one's first (scripts/build-kernels.mjs). */
-function takeOut(simd: Simd, both: Uint8Array): Uint8Array<ArrayBuffer> {
-  const end = (of: Simd, parts: number): number => Math.floor((LENGTHS[of] * parts) / PARTS);
-  const bytes = new Uint8Array(LENGTHS[simd]);
-  for (let i = 0; i < PARTS; i++) {
-    const [from, to] = [end(simd, i), end(simd, i + 1)];
-    const before = simd === 'relaxed' ? end('plain', i) : end('relaxed', i + 1);
-    bytes.set(both.subarray(before + from, before + to), from);
-  }
-  return bytes;
 }
 
 /** The import `env.memory` ends in its kind (2) and its limits' flags: 3 shared with a maximum, 1 not shared with one. */
