@@ -1,6 +1,8 @@
 /** Programs that run until they are closed, with all the processes that they start. */
 import { spawn } from 'node:child_process';
 
+const ENDINGS = ['SIGINT', 'SIGTERM'];
+
 /** How long a program may take to end by itself. */
 const PATIENCE_MS = 5000;
 
@@ -21,6 +23,14 @@ export function startProgram(program, programArguments, environment = {}) {
     child.once('exit', resolve);
     child.once('error', resolve);
   });
+  // Its own group does not hear what ends this process.
+  const endToo = (name) => {
+    signal(child, 'SIGKILL');
+    for (const ending of ENDINGS) process.off(ending, endToo);
+    process.kill(process.pid, name);
+  };
+  for (const ending of ENDINGS) process.on(ending, endToo);
+  void gone.then(() => ENDINGS.forEach((ending) => process.off(ending, endToo)));
   return {
     async close() {
       signal(child, 'SIGTERM');
