@@ -40,12 +40,15 @@ export async function servePage() {
   await bundle('scripts/perf/self-draft/worker.ts', selfDraft, 'browser');
   const decodeLoop = join(outFolder, 'perf', 'decode-loop.js');
   await bundle('scripts/perf/speculation/worker.ts', decodeLoop, 'browser');
+  const packing = join(outFolder, 'perf', 'packing.js');
+  await bundle('scripts/perf/packing/worker.ts', packing, 'browser');
   const peer = (path) => join(peersFolder, 'node_modules', path);
   return serveFolders({
     mounts: [
       ['/read.wasm', kernel],
       ['/self-draft.js', selfDraft],
       ['/decode-loop.js', decodeLoop],
+      ['/packing.js', packing],
       ['/selvedge/', join(root, 'dist')],
       ['/peers/wllama/', peer('@wllama/wllama/esm')],
       ['/peers/transformers/', peer('@huggingface/transformers/dist')],

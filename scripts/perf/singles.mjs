@@ -9,6 +9,7 @@ import { peerFiles } from '../lib/peers.mjs';
 import { sampleRate } from './compare.mjs';
 import { prefixMetrics } from './prefixes.mjs';
 import { pageOptions } from './lab.mjs';
+import { packingMetrics } from './packing.mjs';
 import { median, pairedRatio } from './paired-ratio.mjs';
 import { selfDraftMetrics } from './self-draft.mjs';
 import { speculationMetrics } from './speculation.mjs';
@@ -21,6 +22,7 @@ const exact = (value, unit) => ({ value, unit, ratio: null, low: null, high: nul
 export const measureSingle = {
   ...prefixMetrics,
   ...selfDraftMetrics,
+  ...packingMetrics,
   ...speculationMetrics,
 
   async 'bandwidth-share'(lab, address, threads, work) {

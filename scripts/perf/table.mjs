@@ -112,6 +112,7 @@ export const singles = [
   { metric: 'bandwidth-share', threads: 1, atLeast: 0.8, aim: 0.92 },
   { metric: 'bandwidth-share', threads: 2, atLeast: 0.8, aim: 0.92 },
   { metric: 'load', threads: 2, atMost: 0.5, aim: 0.25 },
+  { metric: 'packing', threads: 1, model: 'qwen2.5-coder-0.5b', atMost: 5, aim: 2 },
   // Computing over reading: how many times sooner the first token of a long prompt comes that was stored before.
   { metric: 'prefix-first-token', threads: 2, atLeast: 12, aim: 25 },
   { metric: 'prefix-reload', threads: 2, atLeast: 2, aim: 4 },
