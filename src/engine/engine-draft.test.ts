@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createByteModel, textIds, VOCAB_SIZE } from '../../test/fakes/byte-model.ts';
 import type { ByteModel } from '../../test/fakes/byte-model.ts';
 import { startInProcess } from '../../test/fakes/in-process.ts';
@@ -72,13 +72,12 @@ test('the log says which of the two a phase is about, and the memory of both', a
 
 test('when what is kept of prompts cannot be opened, both are freed', async () => {
   const { model, draft } = pair();
-  const prefixes = createMemoryPrefixes();
-  prefixes.salt = () => Promise.reject(new Error('no disk'));
-  const { engine, worker } = startInProcess({ model, prefixes });
+  const { engine, worker } = startInProcess({ model, prefixes: createMemoryPrefixes() });
   worker.terminate = () => {};
-  // The salt is on that disk, and without it nothing can be sealed.
+  vi.stubGlobal('crypto', {});
   const loading = engine.load({ ...LOAD, content: { ...CONTENT, passphrase: 'p' } }, {});
-  await expect(loading).rejects.toThrow('no disk');
+  await expect(loading).rejects.toMatchObject({ code: 'unsupported_device' });
+  vi.unstubAllGlobals();
   expect([model.session.disposed, draft.session.disposed]).toEqual([true, true]);
 });
 

@@ -2,11 +2,14 @@
 import { expect, test } from 'vitest';
 import { createByteModel, END, textIds } from '../../test/fakes/byte-model.ts';
 import { startInProcess } from '../../test/fakes/in-process.ts';
+import { createMemoryKeys } from '../../test/fakes/memory-keys.ts';
 import { createMemoryOutputs } from '../../test/fakes/memory-outputs.ts';
 import type { MemoryOutputs } from '../../test/fakes/memory-outputs.ts';
 import { createMemoryPrefixes } from '../../test/fakes/memory-prefixes.ts';
 import { ask, chat, CONTENT } from '../../test/fakes/requests.ts';
 import type { DrafterName, GenerateRequest, GenerationTimings, Prompt } from '../rpc/protocol.ts';
+import { keyRule } from '../storage/content-rule.ts';
+import { tenantTag } from '../storage/prefix-keys.ts';
 import type { Engine } from './engine.ts';
 
 const ANSWER = 'The harbour master counts seven red lanterns before she turns the key, and then sleeps.';
@@ -84,10 +87,14 @@ async function visit(
   };
 }
 
-function keptTexts(store: MemoryOutputs): string[] {
-  return [...store.records.values()].map(({ content }) =>
-    String.fromCharCode(...new Int32Array(content as ArrayBuffer)),
-  );
+/** To who has the key. */
+async function keptTexts(store: MemoryOutputs): Promise<string[]> {
+  const rule = await keyRule(await createMemoryKeys().take(tenantTag('')));
+  const texts = [...store.records.values()].map(async ({ key, content }) => {
+    const ids = await rule.open(content, key.name);
+    return ids ? String.fromCharCode(...new Int32Array(ids.buffer)) : 'does not open';
+  });
+  return Promise.all(texts);
 }
 
 const END_LETTER = String.fromCharCode(END);
@@ -97,10 +104,10 @@ test('an answer is kept with its end, and every choice is one', async () => {
   const tab = await visit(store);
   await tab.ask(ask('Tell me.'));
   await tab.settle();
-  expect(keptTexts(store)).toEqual([ANSWER + END_LETTER]);
+  expect(await keptTexts(store)).toEqual([ANSWER + END_LETTER]);
   await tab.ask(ask('Tell me.', { choiceCount: 2, maxTokens: 20 }));
   await tab.settle();
-  expect(keptTexts(store)).toEqual([ANSWER + END_LETTER, ANSWER.slice(0, 20)]);
+  expect(await keptTexts(store)).toEqual([ANSWER + END_LETTER, ANSWER.slice(0, 20)]);
 });
 
 test('of a request that is cancelled, what there was is kept', async () => {
@@ -113,7 +120,7 @@ test('of a request that is cancelled, what there was is kept', async () => {
   });
   await expect(tab.ask(ask('Tell me.'), controller.signal)).rejects.toThrow(/abort/);
   await tab.settle();
-  const [text] = keptTexts(store);
+  const [text] = await keptTexts(store);
   expect(text?.length).toBeGreaterThan(7);
   expect(ANSWER.startsWith(text ?? '-')).toBe(true);
 });

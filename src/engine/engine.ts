@@ -17,9 +17,6 @@ import type {
   StoredPrefix,
 } from '../rpc/protocol.ts';
 import type { ModelStore } from '../storage/model-file.ts';
-import { plainRule } from '../storage/content-rule.ts';
-import type { OutputStore } from '../storage/output-store.ts';
-import type { PrefixStore } from '../storage/prefix-store.ts';
 import { createBreath } from './breath.ts';
 import type { Breath } from './breath.ts';
 import { createConversations } from './conversations.ts';
@@ -28,13 +25,14 @@ import { createEventLog } from './events.ts';
 import type { EventLog } from './events.ts';
 import { runGeneration } from './generation.ts';
 import { createIdleQueue } from './idle-queue.ts';
+import { openContent } from './kept-content.ts';
+import type { ContentParts, KeptContent } from './kept-content.ts';
 import { createKeptOutputs } from './kept-outputs.ts';
 import type { KeptOutputs } from './kept-outputs.ts';
 import type { DraftModel, LoadCall, LoadedModel } from './loaded-model.ts';
 import { pinPrefix } from './pin.ts';
-import { createPrefixes, openShelf, withoutPrefixes } from './prefixes.ts';
+import { createPrefixes, withoutPrefixes } from './prefixes.ts';
 import type { Prefixes } from './prefixes.ts';
-import type { PrefixShelf } from './prefix-shelf.ts';
 import { preparePrompt } from './prompt.ts';
 import { createScheduler } from './scheduler.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -42,14 +40,10 @@ import { openSpeculation } from './speculation.ts';
 import type { Speculation } from './speculation.ts';
 
 /** What the engine is made of; tests put fakes in their place. */
-export interface EngineParts {
+export interface EngineParts extends ContentParts {
   loadModel(request: LoadRequest, call: LoadCall): Promise<LoadedModel>;
   inspectModel(request: ModelRequest): Promise<ModelInspection>;
   store: ModelStore;
-  /** Undefined where nothing can be kept. */
-  openPrefixes(): Promise<PrefixStore | undefined>;
-  /** The same. */
-  openOutputs(): Promise<OutputStore | undefined>;
   /** Lets waiting messages in. */
   turn: () => Promise<void>;
   /** Resolves after `QUIET_MS` of the idle queue. */
@@ -80,6 +74,8 @@ export interface Engine {
 }
 
 interface Loaded {
+  /** Undefined where the browser keeps nothing. */
+  kept: KeptContent | undefined;
   model: LoadedModel;
   conversations: Conversations;
   prefixes: Prefixes;
@@ -186,12 +182,16 @@ export function createEngine(parts: EngineParts): Engine {
   };
 }
 
-/** Past answers are deleted with prefixes. */
-function callsOf({ prefixes, outputs }: Loaded): ReturnType<Engine['prefixes']> {
+/** Past answers are deleted with prefixes, and then the key, for what the browser has left of either. */
+function callsOf({ kept, prefixes, outputs }: Loaded): ReturnType<Engine['prefixes']> {
   return {
     ...prefixes,
     async clear(everyTenant) {
-      await Promise.all([prefixes.clear(everyTenant), outputs.clear(everyTenant)]);
+      try {
+        await Promise.all([prefixes.clear(everyTenant), outputs.clear(everyTenant)]);
+      } finally {
+        await kept?.shelf.rule.renew(everyTenant);
+      }
     },
   };
 }
@@ -205,17 +205,15 @@ async function loadAll(
 ): Promise<Loaded> {
   const { now } = parts;
   const { content: settings, source } = request;
-  const opening = openShelf(parts.openPrefixes, { settings, model: source.id, now });
+  const opening = openContent(parts, { settings, model: source.id, now });
   // If loading fails, that is the error.
   opening.catch(() => undefined);
-  const openingOutputs = parts.openOutputs().catch(() => undefined);
   const model = await loadWithEvents(parts, events, request, call);
   const queue = createIdleQueue(scheduler, parts.quiet);
-  const shelf = await openedShelf(opening, model);
-  const prefixes = shelf ? createPrefixes({ shelf, model, queue, events }) : withoutPrefixes(settings);
+  const kept = await openedContent(opening, model);
+  const prefixes = kept ? createPrefixes({ ...kept, model, queue, events }) : withoutPrefixes(settings);
   const outputs = createKeptOutputs({
-    store: shelf && (await openingOutputs),
-    rule: shelf?.rule ?? plainRule,
+    kept: kept?.outputs && { store: kept.outputs, rule: kept.shelf.rule },
     settings,
     isUsed: request.speculation?.drafters.includes('past') ?? false,
     model,
@@ -226,13 +224,13 @@ async function loadAll(
   const speculation = request.speculation
     ? openSpeculation(request.speculation, { model, past, queue, now })
     : undefined;
-  return { model, conversations: createConversations(model.session), prefixes, outputs, speculation };
+  return { kept, model, conversations: createConversations(model.session), prefixes, outputs, speculation };
 }
 
-async function openedShelf(
-  opening: Promise<PrefixShelf | undefined>,
+async function openedContent(
+  opening: Promise<KeptContent | undefined>,
   model: LoadedModel,
-): Promise<PrefixShelf | undefined> {
+): Promise<KeptContent | undefined> {
   try {
     return await opening;
   } catch (error) {

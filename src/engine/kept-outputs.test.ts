@@ -11,7 +11,7 @@ import type { MemoryOutputs } from '../../test/fakes/memory-outputs.ts';
 import { CONTENT } from '../../test/fakes/requests.ts';
 import { seeded } from '../../test/models/random.ts';
 import type { ContentSettings } from '../rpc/protocol.ts';
-import { passphraseRule, plainRule } from '../storage/content-rule.ts';
+import { keyRule, passphraseRule } from '../storage/content-rule.ts';
 import type { ContentRule } from '../storage/content-rule.ts';
 import { createIdleQueue } from './idle-queue.ts';
 import { createKeptOutputs } from './kept-outputs.ts';
@@ -21,6 +21,7 @@ import type { Scheduler } from './scheduler.ts';
 
 const ANSWER = 'The harbour master counts seven red lanterns.';
 const OTHER = 'Nobody in the village had seen the clock stop.';
+const KEPT = await keyRule(new Uint8Array(32).fill(5));
 const SEALED = await passphraseRule('correct horse', new Uint8Array(16), 10);
 
 interface Visit {
@@ -39,6 +40,9 @@ interface VisitOptions {
   model?: ByteModel;
 }
 
+/** What the seal adds: a nonce and a tag. */
+const SEAL_BYTES = 28;
+
 let clock = 1000;
 
 /** An engine's part over the store, as after a reload, once it has loaded what there is. */
@@ -49,12 +53,11 @@ async function visit(store: MemoryOutputs | undefined, options: VisitOptions = {
 }
 
 function open(store: MemoryOutputs | undefined, options: VisitOptions): Visit {
-  const { settings = {}, rule = plainRule, isUsed = true, model = createByteModel() } = options;
+  const { settings = {}, rule = KEPT, isUsed = true, model = createByteModel() } = options;
   const scheduler = createScheduler();
   const queue = createIdleQueue(scheduler, () => new Promise((resolve) => setImmediate(resolve)));
   const outputs = createKeptOutputs({
-    store,
-    rule,
+    kept: store && { store, rule },
     settings: { ...CONTENT, prefixBytes: 1 << 20, ...settings },
     isUsed,
     model,
@@ -93,10 +96,24 @@ function setContent(store: MemoryOutputs, content: unknown): void {
   for (const record of store.records.values()) record.content = content;
 }
 
-function holds(store: MemoryOutputs, text: string): boolean {
+/** Whether `text` is in the store, as it lies there or as somebody with `key` opens it. */
+async function holds(store: MemoryOutputs, text: string, key?: ContentRule): Promise<boolean> {
   const forms = [Uint8Array, Uint16Array, Int32Array].map((Form) => Form.from(textIds(text)).buffer);
-  const all = [...store.records].map(([name, { content }]) =>
-    Buffer.concat([Buffer.from(name), Buffer.from(content as ArrayBuffer)]),
+  const all = await Promise.all(
+    [...store.records].map(
+      async ([
+        place,
+        {
+          key: { name },
+          content,
+        },
+      ]) =>
+        Buffer.concat([
+          Buffer.from(place),
+          Buffer.from(content as ArrayBuffer),
+          (await key?.open(content, name)) ?? Buffer.alloc(0),
+        ]),
+    ),
   );
   return all.some((one) => forms.some((form) => one.includes(Buffer.from(form))));
 }
@@ -131,7 +148,8 @@ test('the same answer twice is kept once, and is the newer for it', async () => 
   await next.settle();
   expect(store.records.size).toBe(2);
   const keys = (await store.keys()).toSorted((a, b) => a.lastUsed - b.lastUsed);
-  expect(keys.map(({ byteLength }) => byteLength / 4)).toEqual([OTHER.length, ANSWER.length]);
+  const sizeOf = (text: string): number => 4 * text.length + SEAL_BYTES;
+  expect(keys.map(({ byteLength }) => byteLength)).toEqual([sizeOf(OTHER), sizeOf(ANSWER)]);
 });
 
 test('tabs that write at the same time lose nothing', async () => {
@@ -187,8 +205,8 @@ describe('what is not as it was written is not guessed from, and goes', () => {
   }
 
   test.each([
-    ['plain', plainRule],
-    ['sealed', SEALED],
+    ['under the key of the tenant', KEPT],
+    ['under a passphrase', SEALED],
   ])('%s: a flipped bit in any byte', async (_, rule) => {
     const { bytes } = await stored({ rule });
     for (let at = 0; at < bytes.length; at++) {
@@ -201,8 +219,8 @@ describe('what is not as it was written is not guessed from, and goes', () => {
   });
 
   test.each([
-    ['plain', plainRule],
-    ['sealed', SEALED],
+    ['under the key of the tenant', KEPT],
+    ['under a passphrase', SEALED],
   ])('%s: cut, torn, or longer by a piece', async (_, rule) => {
     const { bytes } = await stored({ rule });
     for (let length = 0; length < bytes.length; length++) {
@@ -221,7 +239,7 @@ describe('what is not as it was written is not guessed from, and goes', () => {
   test.each([null, 'text', 7, { length: 9 }, new Uint8Array(8)])('%o in its place', async (content) => {
     const { store } = await stored();
     setContent(store, content);
-    await expectMiss(store, plainRule);
+    await expectMiss(store, KEPT);
   });
 
   test('under the name of another', async () => {
@@ -232,7 +250,7 @@ describe('what is not as it was written is not guessed from, and goes', () => {
     await tab.settle();
     const [one, two] = store.records.values();
     [one!.content, two!.content] = [two!.content, one!.content];
-    await expectMiss(store, plainRule);
+    await expectMiss(store, KEPT);
   });
 
   test("another tenant's, in the place of one's own", async () => {
@@ -252,7 +270,7 @@ describe('what is not as it was written is not guessed from, and goes', () => {
     tab.outputs.add([...textIds(ANSWER), 100_000], 'personal');
     await tab.settle();
     expect(store.records.size).toBe(1);
-    await expectMiss(store, plainRule);
+    await expectMiss(store, KEPT);
   });
 });
 
@@ -291,7 +309,11 @@ describe('what is private', () => {
     tab.add(ANSWER, 'secret');
     tab.add(OTHER);
     await tab.settle();
-    expect([holds(store, 'red lanterns'), holds(store, 'the clock')]).toEqual([false, true]);
+    expect([await holds(store, 'red lanterns', KEPT), await holds(store, 'the clock', KEPT)]).toEqual([
+      false,
+      true,
+    ]);
+    expect(await holds(store, 'the clock')).toBe(false);
     expect(tab.guess(ANSWER)).not.toBe(rest(ANSWER));
   });
 
@@ -302,7 +324,11 @@ describe('what is private', () => {
     tab.add(OTHER);
     await tab.settle();
     expect(store.records.size).toBe(2);
-    expect([holds(store, 'red lanterns'), holds(store, 'the clock')]).toEqual([false, false]);
+    expect([await holds(store, 'red lanterns', KEPT), await holds(store, 'the clock', KEPT)]).toEqual([
+      false,
+      false,
+    ]);
+    expect(await holds(store, 'red lanterns', SEALED)).toBe(true);
     expect((await visit(store, { rule: SEALED })).guess(ANSWER)).toBe(rest(ANSWER));
     const another = await passphraseRule('another', new Uint8Array(16), 10);
     expect((await visit(store, { rule: another })).guess(ANSWER)).toBeNull();
@@ -349,7 +375,10 @@ describe('deleting', () => {
     const alice = await open('alice', ANSWER);
     await open('bob', OTHER);
     await alice.outputs.clear(false);
-    expect([holds(store, 'red lanterns'), holds(store, 'the clock')]).toEqual([false, true]);
+    expect([await holds(store, 'red lanterns', KEPT), await holds(store, 'the clock', KEPT)]).toEqual([
+      false,
+      true,
+    ]);
     expect(alice.guess(ANSWER)).toBeNull();
     await alice.outputs.clear(true);
     expect(store.records.size).toBe(0);

@@ -6,6 +6,7 @@
 import type { ContentSettings, Privacy } from '../rpc/protocol.ts';
 import type { Drafter } from '../speculation/drafter.ts';
 import { createPastOutputs, MOST_TOKENS } from '../speculation/past-outputs.ts';
+import { isNoSecret } from '../storage/content-rule.ts';
 import type { ContentRule } from '../storage/content-rule.ts';
 import type { OutputStore } from '../storage/output-store.ts';
 import { rootKey, tenantTag } from '../storage/prefix-keys.ts';
@@ -25,8 +26,7 @@ export interface KeptOutputs {
 
 export interface KeptOutputParts {
   /** Undefined where the browser keeps nothing. */
-  store: OutputStore | undefined;
-  rule: ContentRule;
+  kept: { store: OutputStore; rule: ContentRule } | undefined;
   settings: ContentSettings;
   /** Whether anybody guesses by them: otherwise nothing is learnt or kept. */
   isUsed: boolean;
@@ -45,7 +45,8 @@ const TOTAL_BYTES = 2 << 20;
 const SLICE_TOKENS = 2048;
 
 export function createKeptOutputs(parts: KeptOutputParts): KeptOutputs {
-  const { store, rule, settings, isUsed, model, queue, now } = parts;
+  const { kept, settings, isUsed, model, queue, now } = parts;
+  const mayKeep = kept ? kept.rule.mayKeep : isNoSecret;
   const tag = tenantTag(settings.tenant);
   const past = createPastOutputs();
   /** Once the first job ran, unless it failed. */
@@ -65,13 +66,16 @@ export function createKeptOutputs(parts: KeptOutputParts): KeptOutputs {
     while (past.learn(SLICE_TOKENS));
   }
 
-  async function openShelf(from: OutputStore, idle: () => Promise<void>): Promise<OutputShelf> {
+  async function openShelf(
+    { store, rule }: NonNullable<KeptOutputParts['kept']>,
+    idle: () => Promise<void>,
+  ): Promise<OutputShelf> {
     const identity = await tokenizerIdentity(model, idle);
-    const world = { model: identity, format: FORMAT, tenant: settings.tenant, secret: rule.nameSecret };
+    const { tenant } = settings;
     return createOutputShelf({
-      store: from,
+      store,
       rule,
-      root: rootKey(world),
+      root: () => rootKey({ model: identity, format: FORMAT, tenant, secret: rule.nameSecret }),
       tag,
       budget: { rootBytes: ROOT_BYTES, totalBytes: Math.min(TOTAL_BYTES, settings.prefixBytes) },
       vocabSize: model.info.vocabSize,
@@ -79,9 +83,9 @@ export function createKeptOutputs(parts: KeptOutputParts): KeptOutputs {
     });
   }
 
-  if (isUsed && store && settings.prefixBytes > 0) {
+  if (isUsed && kept && settings.prefixBytes > 0) {
     inBackground(async (idle, isWanted) => {
-      shelf = await openShelf(store, idle);
+      shelf = await openShelf(kept, idle);
       const outputs = await shelf.load(idle);
       if (!isWanted()) return;
       for (const ids of outputs) past.add(ids);
@@ -92,7 +96,7 @@ export function createKeptOutputs(parts: KeptOutputParts): KeptOutputs {
   return {
     drafter: past.drafter,
     add(ids, privacy) {
-      if (!isUsed || ids.length < SHORTEST || !rule.mayKeep(privacy)) return;
+      if (!isUsed || ids.length < SHORTEST || !mayKeep(privacy)) return;
       past.add(ids);
       past.learn(SLICE_TOKENS);
       inBackground(async (idle, isWanted) => {
@@ -103,7 +107,8 @@ export function createKeptOutputs(parts: KeptOutputParts): KeptOutputs {
     async clear(everyTenant) {
       age += 1;
       past.clear();
-      if (!store) return;
+      if (!kept) return;
+      const { store } = kept;
       if (everyTenant) await store.removeAll();
       else await store.remove((await store.keys()).filter(({ tenant }) => tenant === tag));
     },

@@ -18,11 +18,11 @@ import type { ChatMessage, LoadRequest, ModelFacts, ModelInspection, ModelReques
 import type { ModelFile, ModelSource, ModelStore, OpenOptions } from '../storage/model-file.ts';
 import { openOutputStore } from '../storage/idb-outputs.ts';
 import { openPrefixStore } from '../storage/idb-prefixes.ts';
-import type { OutputStore } from '../storage/output-store.ts';
-import type { PrefixStore } from '../storage/prefix-store.ts';
+import { openContentKeys } from '../storage/opfs-keys.ts';
 import { createModelStore } from '../storage/weights.ts';
 import { inspectModel } from './inspect.ts';
 import type { MeasureReading } from './inspect.ts';
+import type { ContentParts } from './kept-content.ts';
 import type { DraftModel, LoadCall, LoadedModel } from './loaded-model.ts';
 import { parameterCountOf, quantisationOf } from './model-facts.ts';
 import { planLoad, requireMemory } from './memory.ts';
@@ -31,11 +31,9 @@ import { readModelHeader, streamWeights, withModelFile } from './weight-stream.t
 
 export type CreateSink = (plan: ModelPlan, options: SessionOptions) => Promise<WeightSink>;
 
-export interface ModelLoader {
+export interface ModelLoader extends ContentParts {
   store: ModelStore;
   inspectModel(request: ModelRequest): Promise<ModelInspection>;
-  openPrefixes(): Promise<PrefixStore | undefined>;
-  openOutputs(): Promise<OutputStore | undefined>;
   loadModel(request: LoadRequest, call: LoadCall): Promise<LoadedModel>;
 }
 
@@ -47,6 +45,7 @@ export function createModelLoader(
   return {
     store,
     inspectModel: (request) => inspectModel(store, request, measureReading),
+    openKeys: openContentKeys,
     openPrefixes: openPrefixStore,
     openOutputs: openOutputStore,
     async loadModel(request, call) {

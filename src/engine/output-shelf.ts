@@ -18,8 +18,8 @@ export interface OutputShelf {
 export interface OutputShelfParts {
   store: OutputStore;
   rule: ContentRule;
-  /** Of the answers' names. */
-  root: string;
+  /** Of the answers' names; another one when all was deleted. */
+  root: () => string;
   /** Of this tenant. */
   tag: string;
   budget: OutputBudget;
@@ -28,10 +28,11 @@ export interface OutputShelfParts {
 }
 
 export function createOutputShelf(parts: OutputShelfParts): OutputShelf {
-  const { store, rule, root, tag, budget, now } = parts;
+  const { store, rule, tag, budget, now } = parts;
   return {
     async load(pause) {
       await pause();
+      const root = parts.root();
       const ours = (await store.keys()).filter((key) => key.root === root).toSorted(newestFirst);
       let bytes = 0;
       const chosen = ours.filter((key) => (bytes += sizeOnDisk(key)) <= budget.rootBytes);
@@ -40,7 +41,7 @@ export function createOutputShelf(parts: OutputShelfParts): OutputShelf {
       const bad: OutputKey[] = [];
       for (const [i, key] of chosen.entries()) {
         await pause();
-        const ids = await decode(records[i], key.name, parts);
+        const ids = await decode(records[i], key, parts);
         if (ids) good.push(ids);
         else bad.push(key);
       }
@@ -48,6 +49,7 @@ export function createOutputShelf(parts: OutputShelfParts): OutputShelf {
       return good.toReversed();
     },
     async save(ids, isWanted) {
+      const root = parts.root();
       const name = blockKey(root, ids);
       const content = await rule.seal(new Uint8Array(Int32Array.from(ids).buffer), name);
       const key = { tenant: tag, root, lastUsed: now(), byteLength: content.length, name };
@@ -60,11 +62,10 @@ export function createOutputShelf(parts: OutputShelfParts): OutputShelf {
 /** Undefined if `stored` is not the answer of that name. */
 async function decode(
   stored: unknown,
-  name: string,
-  { rule, root, vocabSize }: OutputShelfParts,
+  { root, name }: OutputKey,
+  { rule, vocabSize }: OutputShelfParts,
 ): Promise<Int32Array | undefined> {
-  if (!(stored instanceof ArrayBuffer)) return undefined;
-  const content = await rule.open(new Uint8Array(stored), name);
+  const content = await rule.open(stored, name);
   if (!content || content.length % Int32Array.BYTES_PER_ELEMENT !== 0) return undefined;
   const ids = new Int32Array(content.slice().buffer);
   const isTrue = ids.every((id) => id >= 0 && id < vocabSize) && blockKey(root, ids) === name;

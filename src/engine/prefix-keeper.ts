@@ -5,7 +5,6 @@
  */
 import type { KvCache, Session } from '../backend/session.ts';
 import { blockKey } from '../storage/prefix-keys.ts';
-import { encodeBlock } from '../storage/prefix-record.ts';
 import type { PrefixBlock, PrefixNode } from '../storage/prefix-store.ts';
 import { isQuotaError } from '../storage/room.ts';
 import type { Conversation } from './conversations.ts';
@@ -30,7 +29,8 @@ export interface Kept {
 export interface KeeperParts {
   shelf: PrefixShelf;
   session: Session;
-  root: string;
+  /** Names begin with it; another one when all was deleted. */
+  root: () => string;
   rate: PrefillRate;
   queue: IdleQueue;
   events: EventLog;
@@ -124,7 +124,7 @@ export class PrefixKeeper {
   #nodesOf(job: Job): PrefixNode[] {
     const { length, promptLength } = job;
     const nodes: PrefixNode[] = [];
-    let parent = this.#parts.root;
+    let parent = this.#parts.root();
     for (let start = 0; start < length; start += this.#positions) {
       const end = Math.min(start + this.#positions, length);
       if (promptLength > start && promptLength < end) {
@@ -164,8 +164,7 @@ export class PrefixKeeper {
 
   async #blockOf({ cache }: Job, node: PrefixNode): Promise<PrefixBlock> {
     const content = cache.exportBlock(node.start / this.#positions, node.positions);
-    const sealed = await this.#parts.shelf.rule.seal(content, node.key);
-    const record = await encodeBlock(node.key, node.positions, sealed);
+    const record = await this.#parts.shelf.rule.seal(content, node.key);
     return { node: { ...node, byteLength: record.length }, record };
   }
 

@@ -57,7 +57,7 @@ test('a raw text can be pinned, and pinning what is there computes one token', a
 
 test('what is pinned stays when everything else has to go, and is refused when it does not fit', async () => {
   const world = createWorld();
-  const prefixBytes = 5000;
+  const prefixBytes = 4000;
   const visit = await world.visit({ prefixBytes });
   const pinned = await visit.engine.pinPrefix(chatOf(system(400)), 'personal');
   for (let i = 0; i < 5; i++) {

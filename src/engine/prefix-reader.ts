@@ -5,7 +5,6 @@
  */
 import type { Session } from '../backend/session.ts';
 import { SelvedgeError } from '../errors.ts';
-import { decodeBlock } from '../storage/prefix-record.ts';
 import type { PrefixNode } from '../storage/prefix-store.ts';
 import { longestChain } from '../storage/prefix-tree.ts';
 import type { Conversation } from './conversations.ts';
@@ -39,7 +38,7 @@ export interface PrefixReader {
 export function createPrefixReader(
   shelf: PrefixShelf,
   session: Session,
-  root: string,
+  root: () => string,
   rate: PrefillRate,
 ): PrefixReader {
   const { positions } = session.blocks;
@@ -58,17 +57,12 @@ export function createPrefixReader(
     }, 0);
   }
 
-  async function contentOf(record: unknown, node: PrefixNode): Promise<Uint8Array | undefined> {
-    const stored = await decodeBlock(record, node.key, node.positions);
-    return stored && rule.open(stored, node.key);
-  }
-
   /** Nothing to gain beyond what the conversation holds: undefined. */
   async function missingOf({ ids, cache }: Conversation, prompt: readonly number[]): Promise<PrefixNode[]> {
     const last = prompt.length - 1;
     if (last - ids.length < 1) return [];
     await shelf.refresh();
-    const chain = longestChain(shelf.tree, root, prompt, positions);
+    const chain = longestChain(shelf.tree, root(), prompt, positions);
     const end = chain.at(-1);
     if (!end || Math.min(end.start + end.positions, last) <= ids.length) return [];
     const missing = chain.slice(Math.floor(ids.length / positions));
@@ -96,7 +90,7 @@ export function createPrefixReader(
         const rest = batches.slice(i + 1).flat();
         const goesOn = rest.length > 0 && isQuicker(rest, begun);
         reading = read(goesOn ? batches[i + 1] : undefined);
-        const contents = await Promise.all(batch.map((node, at) => contentOf(records[at], node)));
+        const contents = await Promise.all(batch.map(({ key }, at) => rule.open(records[at], key)));
         const isWhole = appendAll(conversation, prompt, batch, contents, restored);
         if (!isWhole || !goesOn) break;
       }

@@ -3,8 +3,7 @@
  * the blocks that were read while the model was loading. The index is read anew only when its revision says that another
  * tab changed it.
  */
-import { passphraseRule, plainRule } from '../storage/content-rule.ts';
-import type { ContentRule } from '../storage/content-rule.ts';
+import type { RenewableRule } from '../storage/content-rule.ts';
 import { tenantTag } from '../storage/prefix-keys.ts';
 import type { PrefixBlock, PrefixNode, PrefixStore } from '../storage/prefix-store.ts';
 import { chainTo, endsOf, treeOf, victims } from '../storage/prefix-tree.ts';
@@ -19,11 +18,12 @@ export interface ShelfOptions {
   /** The model's id: whose blocks are read ahead. */
   model: string;
   store: PrefixStore;
+  rule: RenewableRule;
   now: () => number;
 }
 
 export class PrefixShelf {
-  readonly rule: ContentRule;
+  readonly rule: RenewableRule;
   readonly settings: ContentSettings;
   readonly model: string;
   /** `tenantTag` of the settings' tenant. */
@@ -36,7 +36,7 @@ export class PrefixShelf {
   /** Of reads of the store; undefined until there was one. */
   #bytesPerMs: number | undefined;
 
-  private constructor(rule: ContentRule, { settings, model, store, now }: ShelfOptions) {
+  private constructor({ settings, model, store, rule, now }: ShelfOptions) {
     this.rule = rule;
     this.settings = settings;
     this.model = model;
@@ -45,12 +45,9 @@ export class PrefixShelf {
     this.#store = store;
   }
 
-  /** Reads the index, and ahead. A store that fails is an empty one; a passphrase that cannot be used is an error. */
+  /** Reads the index, and ahead. A store that fails is an empty one. */
   static async open(options: ShelfOptions): Promise<PrefixShelf> {
-    const { passphrase } = options.settings;
-    const rule =
-      passphrase === null ? plainRule : await passphraseRule(passphrase, await options.store.salt());
-    const shelf = new PrefixShelf(rule, options);
+    const shelf = new PrefixShelf(options);
     if (options.settings.prefixBytes > 0) await shelf.#readAhead().catch(() => undefined);
     return shelf;
   }

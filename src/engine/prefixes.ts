@@ -6,7 +6,7 @@
 import { SelvedgeError } from '../errors.ts';
 import type { ContentSettings, Privacy, StoredPrefix } from '../rpc/protocol.ts';
 import { rootKey } from '../storage/prefix-keys.ts';
-import type { PrefixNode, PrefixStore } from '../storage/prefix-store.ts';
+import type { PrefixNode } from '../storage/prefix-store.ts';
 import type { Conversation } from './conversations.ts';
 import type { EventLog } from './events.ts';
 import type { IdleQueue } from './idle-queue.ts';
@@ -16,7 +16,7 @@ import { createPrefixCatalogue, describePrefix } from './prefix-catalogue.ts';
 import type { PrefixCatalogue } from './prefix-catalogue.ts';
 import { PrefixKeeper } from './prefix-keeper.ts';
 import { createPrefixReader } from './prefix-reader.ts';
-import { PrefixShelf } from './prefix-shelf.ts';
+import type { PrefixShelf } from './prefix-shelf.ts';
 
 export interface Prefixes extends PrefixCatalogue {
   /** Puts what is stored of `prompt` into the conversation that begins it. `pause` throws to end the request. */
@@ -47,15 +47,6 @@ export interface PrefixParts {
   events: EventLog;
 }
 
-/** Opens the shelf, beside the loading of the model. Undefined where the browser keeps nothing. */
-export async function openShelf(
-  openStore: () => Promise<PrefixStore | undefined>,
-  options: { settings: ContentSettings; model: string; now: () => number },
-): Promise<PrefixShelf | undefined> {
-  const store = await openStore();
-  return store && PrefixShelf.open({ ...options, store });
-}
-
 /** Where the browser keeps nothing. */
 export function withoutPrefixes({ prefixBytes }: ContentSettings): Prefixes {
   return {
@@ -79,8 +70,8 @@ export function createPrefixes({ shelf, model, queue, events }: PrefixParts): Pr
   const { session, kvIdentity } = model;
   const { settings, rule } = shelf;
   const { positions, format } = session.blocks;
-  const world = { model: kvIdentity, format, tenant: settings.tenant, secret: rule.nameSecret };
-  const root = rootKey(world);
+  const { tenant } = settings;
+  const root = (): string => rootKey({ model: kvIdentity, format, tenant, secret: rule.nameSecret });
   const isOff = settings.prefixBytes === 0;
   const rate = createPrefillRate();
   const reader = createPrefixReader(shelf, session, root, rate);

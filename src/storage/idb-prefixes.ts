@@ -3,7 +3,7 @@
  * between is a block that nobody looks for. Only the index is committed strictly: a block that did not reach the disk does
  * not prove itself, and is computed again.
  */
-import { delMany, get, getMany, keys, promisifyRequest, setMany, update, values } from 'idb-keyval';
+import { delMany, get, getMany, keys, promisifyRequest, setMany, values } from 'idb-keyval';
 import { hasDatabase, storeOf } from './db.ts';
 import { lock, tryLock } from './locks.ts';
 import { parseNode } from './prefix-node.ts';
@@ -12,12 +12,9 @@ import type { PrefixNode, PrefixStore } from './prefix-store.ts';
 const blocks = storeOf('prefix-blocks', 'relaxed');
 const index = storeOf('prefix-nodes', 'strict');
 const notes = storeOf('prefix-nodes', 'relaxed');
-const settings = storeOf('settings', 'strict');
 
 /** No node is called so: their keys are hashes. */
 const REVISION = 'revision';
-const SALT = 'content-salt';
-const SALT_BYTES = 16;
 /** Held by who writes; whoever sweeps wants it alone. */
 const LOCK = 'prefixes';
 
@@ -91,11 +88,6 @@ const indexedDbPrefixes: PrefixStore = {
       release();
     }
   },
-  async salt() {
-    await update<unknown>(SALT, (old) => (isSalt(old) ? old : freshSalt()), settings);
-    const salt = await get<unknown>(SALT, settings);
-    return isSalt(salt) ? salt : freshSalt();
-  },
 };
 
 /** One transaction: the change and the next revision, which it resolves to. */
@@ -115,12 +107,4 @@ function changeIndex(change: (store: IDBObjectStore) => void): Promise<number> {
 
 function asRevision(value: unknown): number {
   return Number.isSafeInteger(value) ? (value as number) : 0;
-}
-
-function isSalt(value: unknown): value is Uint8Array<ArrayBuffer> {
-  return value instanceof Uint8Array && value.length === SALT_BYTES && value.buffer instanceof ArrayBuffer;
-}
-
-function freshSalt(): Uint8Array<ArrayBuffer> {
-  return crypto.getRandomValues(new Uint8Array(SALT_BYTES));
 }

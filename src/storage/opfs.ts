@@ -14,7 +14,7 @@ const BUSY_RETRIES = 20;
 const BUSY_WAIT_MS = 50;
 
 /** As in the specification; declared here because only the worker's library knows it, and not its modes. */
-interface SyncHandle {
+export interface SyncHandle {
   getSize(): number;
   read(into: Uint8Array<ArrayBuffer>, options: { at: number }): number;
   write(bytes: Uint8Array<ArrayBuffer>, options: { at: number }): number;
@@ -31,13 +31,9 @@ export const opfsMedium: Medium = {
   async open(key, access) {
     const folder = await modelFolder();
     const file = await folder.getFileHandle(nameOf(key), { create: access === 'write' });
-    for (let attempt = 0; ; attempt++) {
-      const handle = await openHandle(file);
-      if (handle) return new HandleFile(handle);
-      if (access === 'read') return new SnapshotFile(file);
-      if (attempt === BUSY_RETRIES) throw new Error(`the file ${key} stays in use by another tab`);
-      await new Promise((resolve) => setTimeout(resolve, BUSY_WAIT_MS));
-    }
+    if (access === 'write') return new HandleFile(await openToWrite(file));
+    const handle = await openHandle(file);
+    return handle ? new HandleFile(handle) : new SnapshotFile(file);
   },
   async remove(key) {
     const folder = await modelFolder();
@@ -57,14 +53,28 @@ export async function hasOpfs(): Promise<boolean> {
   );
 }
 
-async function modelFolder(): Promise<FileSystemDirectoryHandle> {
+function modelFolder(): Promise<FileSystemDirectoryHandle> {
+  return folderOf(FOLDER);
+}
+
+export async function folderOf(path: readonly string[]): Promise<FileSystemDirectoryHandle> {
   let folder = await navigator.storage.getDirectory();
-  for (const name of FOLDER) folder = await folder.getDirectoryHandle(name, { create: true });
+  for (const name of path) folder = await folder.getDirectoryHandle(name, { create: true });
   return folder;
 }
 
 function nameOf(key: string): string {
   return `${key}.bin`;
+}
+
+/** Waits a moment for a tab that has the file for itself; a lock keeps those away that live. */
+export async function openToWrite(file: FileSystemFileHandle): Promise<SyncHandle> {
+  for (let attempt = 0; ; attempt++) {
+    const handle = await openHandle(file);
+    if (handle) return handle;
+    if (attempt === BUSY_RETRIES) throw new Error(`the file ${file.name} stays in use by another tab`);
+    await new Promise((resolve) => setTimeout(resolve, BUSY_WAIT_MS));
+  }
 }
 
 /** Undefined when another tab has the file for itself. */
@@ -139,6 +149,6 @@ class SnapshotFile implements ChunkFile {
   }
 }
 
-function isNamed(error: unknown, name: string): boolean {
+export function isNamed(error: unknown, name: string): boolean {
   return error instanceof DOMException && error.name === name;
 }

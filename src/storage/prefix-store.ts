@@ -41,7 +41,7 @@ export interface PrefixBlock {
 export interface PrefixStore {
   /** Undefined when nothing changed since `known`. */
   index(known?: number): Promise<PrefixIndex | undefined>;
-  /** What is stored under each key, undefined where there is nothing. It may be anything: `decodeBlock` tells. */
+  /** What is stored under each key, undefined where there is nothing. It may be anything: the content rule tells. */
   read(keys: readonly string[]): Promise<unknown[]>;
   /** Blocks first, then the index: what the index names is there. Resolves to the new revision. */
   write(blocks: readonly PrefixBlock[]): Promise<number>;
@@ -52,6 +52,4 @@ export interface PrefixStore {
   removeAll(): Promise<void>;
   /** Deletes blocks that no index names: what a tab left that was closed in mid-write. */
   sweep(): Promise<void>;
-  /** Random bytes of this browser, the same at every visit. */
-  salt(): Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -102,11 +102,5 @@ export function describePrefixStore(name: string, { open, put }: PrefixStoreSetu
       const [left, a] = await store.read(['left', 'a']);
       expect([left, textOf(a)]).toEqual([undefined, 'the block a']);
     });
-
-    test('has one salt', async () => {
-      const salt = await (await open()).salt();
-      expect(salt).toHaveLength(16);
-      expect(await (await open()).salt()).toEqual(salt);
-    });
   });
 }

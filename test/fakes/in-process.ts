@@ -7,9 +7,11 @@ import type { Engine, EngineParts } from '../../src/engine/engine.ts';
 import type { LoadedModel } from '../../src/engine/loaded-model.ts';
 import type { WorkerLike } from '../../src/rpc/connect.ts';
 import { exposeEngine } from '../../src/rpc/expose.ts';
+import type { ContentKeys } from '../../src/storage/content-keys.ts';
 import type { ModelStore, StoredModel } from '../../src/storage/model-file.ts';
 import type { OutputStore } from '../../src/storage/output-store.ts';
 import type { PrefixStore } from '../../src/storage/prefix-store.ts';
+import { createMemoryKeys } from './memory-keys.ts';
 
 export interface InProcess {
   worker: WorkerLike;
@@ -28,6 +30,8 @@ export interface InProcessOptions {
   /** Default: nothing is kept. */
   prefixes?: PrefixStore;
   outputs?: OutputStore;
+  /** Default: those of a browser in which nothing was deleted yet. */
+  keys?: ContentKeys;
   /** Seeds that are drawn, in order, again and again. */
   seeds?: number[];
   /** Default: a turn of the event loop. */
@@ -43,6 +47,7 @@ export function startInProcess({
   stored = [],
   prefixes,
   outputs,
+  keys = createMemoryKeys(),
   seeds = [1],
   quiet = () => new Promise((resolve) => setImmediate(resolve)),
   now = () => performance.timeOrigin + performance.now(),
@@ -54,6 +59,7 @@ export function startInProcess({
     loadModel: loadModel ?? (() => (model ? Promise.resolve(model) : Promise.reject(new Error('no model')))),
     inspectModel: inspectModel ?? (() => Promise.reject(new Error('nothing to inspect'))),
     store: createListedStore(stored),
+    openKeys: async () => keys,
     openPrefixes: async () => prefixes,
     openOutputs: async () => outputs,
     // Node hands a port up to a thousand messages in one turn, those it sends itself included.

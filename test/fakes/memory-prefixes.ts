@@ -73,7 +73,6 @@ export function createMemoryPrefixes(): MemoryPrefixes {
       await store.before('sweep', []);
       for (const key of store.records.keys()) if (!store.nodes.has(key)) store.records.delete(key);
     },
-    salt: async () => new Uint8Array(16).fill(7),
   };
   return store;
 }

@@ -9,9 +9,13 @@ import type {
   GenerateRequest,
   GenerationTimings,
 } from '../../src/rpc/protocol.ts';
+import { keyRule } from '../../src/storage/content-rule.ts';
+import { tenantTag } from '../../src/storage/prefix-keys.ts';
 import { createByteModel } from './byte-model.ts';
 import type { ByteModel, ByteModelOptions } from './byte-model.ts';
 import { startInProcess } from './in-process.ts';
+import { createMemoryKeys } from './memory-keys.ts';
+import type { MemoryKeys } from './memory-keys.ts';
 import { createMemoryPrefixes } from './memory-prefixes.ts';
 import type { MemoryPrefixes } from './memory-prefixes.ts';
 import { CONTENT } from './requests.ts';
@@ -32,7 +36,10 @@ export interface Asked {
 
 export interface World {
   store: MemoryPrefixes;
+  keys: MemoryKeys;
   clock: { ms: number };
+  /** What all records hold to who has the key of the tenant called ''; undefined for what does not open. */
+  opened(): Promise<Map<string, Uint8Array | undefined>>;
   /** A new engine, as after a reload. */
   visit(content?: Partial<ContentSettings>, options?: ByteModelOptions): Promise<Visit>;
 }
@@ -47,13 +54,25 @@ const BUDGET = 1 << 20;
 
 export function createWorld({ tokenMs, readMs }: Speeds = { tokenMs: 1, readMs: 0.1 }): World {
   const store = createMemoryPrefixes();
+  const keys = createMemoryKeys();
   const clock = { ms: 1_000_000 };
   store.before = (call, keys) => {
     if (call === 'read') clock.ms += readMs * keys.length;
   };
   return {
     store,
+    keys,
     clock,
+    async opened() {
+      const rule = await keyRule(await keys.take(tenantTag('')));
+      const contents = [...store.records].map(
+        async ([name, record]): Promise<[string, Uint8Array | undefined]> => [
+          name,
+          await rule.open(record.slice().buffer, name),
+        ],
+      );
+      return new Map(await Promise.all(contents));
+    },
     async visit(content = {}, { beforeStep, ...options } = {}) {
       const model = createByteModel({
         ...options,
@@ -62,7 +81,7 @@ export function createWorld({ tokenMs, readMs }: Speeds = { tokenMs: 1, readMs: 
           await beforeStep?.(ids, cached);
         },
       });
-      const { engine, worker } = startInProcess({ model, prefixes: store, now: () => clock.ms });
+      const { engine, worker } = startInProcess({ model, prefixes: store, keys, now: () => clock.ms });
       worker.terminate();
       const source = { kind: 'url' as const, url: 'https://models.test/m.gguf', id: 'm' };
       const session = { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0 };
