@@ -21,10 +21,10 @@ const PLAIN_START = 4;
 /** And one of so many. */
 const PLAIN_EVERY = 64;
 
+/** How much a new measurement of what goes by beside a step counts. */
 const BESIDE_RATE = 0.1;
 /** Tokens that an answer may still have, as far as anybody knows. */
 const USUAL_ANSWER = 128;
-
 /** Tokens that a model reads ahead at once: what a request that comes meanwhile waits for. */
 const READ_AHEAD = 8;
 
@@ -62,6 +62,8 @@ interface Round {
 export class Speculator {
   readonly curve = new CostCurve();
   readonly ledger = new Ledger();
+  /** The drafter whose guess the last step verified. */
+  lastDrafter: string | null = null;
   readonly #free: readonly FreeDrafts[];
   readonly #models: readonly ModelDrafts[];
   readonly #maxLookahead: number;
@@ -91,9 +93,6 @@ export class Speculator {
   counts(): SpeculationCounts {
     return { ...this.#counts, gainedMs: this.ledger.gained };
   }
-
-  /** The drafter whose guess the last step verified. */
-  lastDrafter: string | null = null;
 
   /** A request begins, its prompt computed. */
   begin(prompt: ArrayLike<number>): void {
