@@ -30,9 +30,10 @@ export function engineText({ model, device, threads, simd, isIsolated }: EngineI
 
 /** `firstMs`: from sending to the first word. */
 export function answerText(timings: Timings, firstMs: number): string {
-  const { predicted_n, predicted_per_second, prompt_n, cache_n } = timings;
+  const { predicted_n, predicted_per_second, prompt_n, cache_n, draft_n_accepted } = timings;
   const tokens = predicted_n === 1 ? '1 token' : `${predicted_n} tokens`;
   const speed = predicted_n > 1 ? ` at ${predicted_per_second.toFixed(0)} tokens/s` : '';
+  const guessed = draft_n_accepted > 0 ? `, ${draft_n_accepted} of them guessed ahead` : '';
   const kept = cache_n > 0 ? `, ${cache_n} kept from before` : '';
-  return `${tokens}${speed} · first after ${firstMs.toFixed(0)} ms · ${prompt_n} read${kept}`;
+  return `${tokens}${speed}${guessed} · first after ${firstMs.toFixed(0)} ms · ${prompt_n} read${kept}`;
 }
