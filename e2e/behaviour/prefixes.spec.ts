@@ -1,6 +1,7 @@
 /**
  * Kept prefixes in real Chromium with a real profile on disk: answers and stored bytes after a restart are those of never
- * having stopped, tabs agree, and damage is a miss.
+ * having stopped, tabs agree, a browser that is killed loses no more than what it was writing, damage is a miss, and a full
+ * disk is no error.
  */
 import { expect } from '@playwright/test';
 import type { Page } from '@playwright/test';
@@ -8,6 +9,7 @@ import {
   ask,
   bitsOf,
   contentsOf,
+  MODEL_BYTES,
   it,
   list,
   openTab,
@@ -88,6 +90,61 @@ it('a tab that is closed while it writes leaves what the next can use', async ({
     expect([again.cached, bitsOf(again)]).toEqual([before.promptTokens - 1, bitsOf(before)]);
     await last.close();
   }
+});
+
+it('a browser that is killed while it writes leaves what the next can use', async ({ profile, server }) => {
+  const blocks = (tab: Page): Promise<number> =>
+    tab.evaluate(async () => (await client.prefixes.usage()).blockCount);
+  const moments: Record<string, (tab: Page, known: number) => Promise<unknown>> = {
+    'before it is quiet': async () => undefined,
+    'about when the first blocks are written': (tab) => tab.waitForTimeout(258),
+    'when some are written': (tab, known) =>
+      expect.poll(() => blocks(tab), { intervals: [2] }).toBeGreaterThan(known),
+    'when all are': settle,
+  };
+  const computed: number[] = [];
+  for (const [i, [moment, wait]] of Object.entries(moments).entries()) {
+    const prompt = words(200, i + 1);
+    const tab = await openTab(profile, server);
+    const known = await blocks(tab);
+    const before = await ask(tab, prompt);
+    await wait(tab, known);
+    await profile.kill();
+    const next = await openTab(profile, server);
+    const after = await ask(next, prompt);
+    expect(bitsOf(after), moment).toEqual(bitsOf(before));
+    computed.push(before.promptTokens - after.cached);
+    await settle(next);
+    await next.close();
+  }
+  expect(computed[0]).toBeGreaterThan(1);
+  expect(computed.at(-1)).toBe(1);
+});
+
+it('where the disk is full, what saves least goes, what is pinned stays, and no request fails', async ({
+  profile,
+  server,
+}) => {
+  // Before the first look at the quota: the browser remembers what it was.
+  const watcher = await profile.context.newPage();
+  const session = await profile.context.newCDPSession(watcher);
+  const quota = { origin: server.address, quotaSize: MODEL_BYTES + 9_000_000 };
+  await session.send('Storage.overrideQuotaForOrigin', quota);
+  const tab = await openTab(profile, server);
+  const system = words(200, 9);
+  const pinned = await tab.evaluate((text) => client.prefixes.pin(text), system);
+  for (let i = 0; i < 6; i++) {
+    await ask(tab, words(300, i));
+    await settle(tab);
+  }
+  const events = await tab.evaluate(() => client.recentEvents());
+  const outcomes = events.flatMap((event) => (event.type === 'prefix-keep' ? [event] : []));
+  expect(outcomes.map(({ outcome }) => outcome)).not.toContain('failed');
+  expect(outcomes.some(({ outcome, evicted }) => outcome === 'done' && evicted > 0)).toBe(true);
+  expect((await list(tab)).filter((prefix) => prefix.pinned)).toMatchObject([{ id: pinned.id }]);
+  const later = await openTab(profile, server);
+  const answer = await ask(later, system);
+  expect(answer.cached).toBe(answer.promptTokens - 1);
 });
 
 it('whatever is wrong in the database is computed again', async ({ profile, server }) => {

@@ -36,8 +36,12 @@ export interface KeeperParts {
   events: EventLog;
 }
 
+/** What the index has of a block, about. */
+const NODE_BYTES = 512;
 /** Written in one go: what a request that comes in the middle shares the machine with. */
 const BATCH_BYTES = 2 << 20;
+/** How often what saves less goes, as much as is to be written, until the disk takes it: browsers count late. */
+const MOST_EVICTIONS = 4;
 /** Requests whose writing waits; each holds memory, and the last are the likeliest to go on. */
 const MOST_WAITING = 4;
 
@@ -102,12 +106,18 @@ export class PrefixKeeper {
       const wanted = this.#nodesOf(job);
       const kept = new Set(wanted.map(({ key }) => key));
       const known = wanted.filter(({ key }) => shelf.tree.nodes.has(key));
-      outcome = (await this.#writeAll({ job, idle, kept, counts }, wanted)) ? 'done' : 'full';
+      const writing = { job, idle, kept, counts };
+      outcome = (await this.#writeAll(writing, wanted)) ? 'done' : 'full';
       await idle();
-      await shelf.amend(
-        known.map(({ key }) => key),
-        (node) => ({ ...node, lastUsed: shelf.now(), pinned: node.pinned || job.pinned }),
-      );
+      const amend = (): Promise<void> =>
+        shelf.amend(
+          known.map(({ key }) => key),
+          (node) => ({ ...node, lastUsed: shelf.now(), pinned: node.pinned || job.pinned }),
+        );
+      if (!(await this.#withRoom(writing, NODE_BYTES * known.length, amend))) {
+        outcome = 'full';
+        return { end: undefined };
+      }
       const end = wanted.find((node) => node.start + node.positions === job.promptLength);
       return { end: end && shelf.tree.nodes.get(end.key) };
     } finally {
@@ -168,28 +178,40 @@ export class PrefixKeeper {
     return { node: { ...node, byteLength: record.length }, record };
   }
 
-  /** Writes within the budget; where the disk is full before that, what saves less goes, once. */
-  async #write({ job, idle, kept, counts }: Writing, batch: readonly PrefixBlock[]): Promise<boolean> {
+  /** Writes within the budget. False if it does not fit that or the disk, or is not wanted any more. */
+  async #write(writing: Writing, batch: readonly PrefixBlock[]): Promise<boolean> {
+    const { job, idle, kept, counts } = writing;
     const { shelf } = this.#parts;
     const bytes = bytesOf(batch);
     await idle();
-    if (job.dropped || !count(await shelf.makeRoom(bytes, kept))) return false;
-    await idle();
     if (job.dropped) return false;
-    try {
-      await shelf.write(batch);
-    } catch (error) {
-      if (!isQuotaError(error)) throw error;
-      if (!count(await shelf.evict(bytes, kept))) return false;
-      await shelf.write(batch);
-    }
+    const { fits, evicted } = await shelf.makeRoom(bytes, kept);
+    counts.evicted += evicted;
+    if (!fits) return false;
+    await idle();
+    if (job.dropped || !(await this.#withRoom(writing, bytes, () => shelf.write(batch)))) return false;
     counts.blocks += batch.length;
     counts.byteLength += bytes;
     return true;
+  }
 
-    function count({ fits, evicted }: { fits: boolean; evicted: number }): boolean {
+  /** Where the disk is full within the budget, what saves less goes. False if that is not enough. */
+  async #withRoom(
+    { job, kept, counts }: Writing,
+    bytes: number,
+    write: () => Promise<void>,
+  ): Promise<boolean> {
+    for (let evictions = 0; ; evictions++) {
+      try {
+        await write();
+        return true;
+      } catch (error) {
+        if (!isQuotaError(error)) throw error;
+      }
+      if (evictions === MOST_EVICTIONS) return false;
+      const { fits, evicted } = await this.#parts.shelf.evict(bytes, kept);
       counts.evicted += evicted;
-      return fits;
+      if (!fits || job.dropped) return false;
     }
   }
 }

@@ -307,6 +307,38 @@ describe('the budget', () => {
     expect((await (await world.visit()).ask(raw(text(200, 2)))).timings.cachedTokens).toBe(199);
   });
 
+  test('of a browser that counts late is made room for more than once', async () => {
+    const world = createWorld();
+    const visit = await world.visit();
+    for (let i = 0; i < 3; i++) {
+      await stored(visit, raw(text(300, i)));
+      world.clock.ms += 86_400_000;
+    }
+    const writes = world.store.write;
+    let [refused, evictions] = [0, 0];
+    world.store.before = (call) => {
+      if (call === 'remove') evictions += 1;
+    };
+    world.store.write = async (blocks) => {
+      if (refused++ < 2) throw new DOMException('full', 'QuotaExceededError');
+      return writes(blocks);
+    };
+    await stored(visit, raw(text(200, 3)));
+    expect(visit.events('prefix-keep').at(-1)).toMatchObject({ outcome: 'done' });
+    expect(evictions).toBe(2);
+    expect((await (await world.visit()).ask(raw(text(200, 3)))).timings.cachedTokens).toBe(199);
+  });
+
+  test('of a browser that has no room for a word does not say that it pinned what is there', async () => {
+    const world = createWorld();
+    const visit = await world.visit();
+    await stored(visit, raw(text(200)));
+    world.store.amend = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
+    await expect(visit.engine.pinPrefix({ kind: 'text', text: text(200) }, 'personal')).rejects.toMatchObject(
+      { code: 'storage_full' },
+    );
+  });
+
   test('of a browser that has no room at all keeps nothing, and answers', async () => {
     const world = createWorld();
     world.store.quotaBytes = 10;

@@ -8,6 +8,7 @@ import { hasDatabase, storeOf } from './db.ts';
 import { lock, tryLock } from './locks.ts';
 import { parseNode } from './prefix-node.ts';
 import type { PrefixNode, PrefixStore } from './prefix-store.ts';
+import { isQuotaError } from './room.ts';
 
 const blocks = storeOf('prefix-blocks', 'relaxed');
 const index = storeOf('prefix-nodes', 'strict');
@@ -57,13 +58,13 @@ const indexedDbPrefixes: PrefixStore = {
       await promisifyRequest(store.transaction);
     }),
   async remove(names) {
-    await changeIndex((store) => {
+    await forget((store) => {
       for (const name of names) store.delete(name);
     });
     await delMany([...names], blocks);
   },
   async removeAll() {
-    await changeIndex((store) => {
+    await forget((store) => {
       const request = store.getAllKeys();
       request.addEventListener('success', () => {
         for (const name of request.result) if (name !== REVISION) store.delete(name);
@@ -103,6 +104,22 @@ function changeIndex(change: (store: IDBObjectStore) => void): Promise<number> {
     await promisifyRequest(store.transaction);
     return revision;
   });
+}
+
+/**
+ * On a full disk Chromium commits what deletes and nothing else, not even a number. Other tabs are not told then: to them
+ * what went is a miss.
+ */
+async function forget(change: (store: IDBObjectStore) => void): Promise<void> {
+  try {
+    await changeIndex(change);
+  } catch (error) {
+    if (!isQuotaError(error)) throw error;
+    await index('readwrite', (store) => {
+      change(store);
+      return promisifyRequest(store.transaction);
+    });
+  }
 }
 
 function asRevision(value: unknown): number {
