@@ -97,14 +97,14 @@ it('a browser that is killed while it writes leaves what the next can use', asyn
     tab.evaluate(async () => (await client.prefixes.usage()).blockCount);
   const moments: Record<string, (tab: Page, known: number) => Promise<unknown>> = {
     'before it is quiet': async () => undefined,
-    'about when the first blocks are written': (tab) => tab.waitForTimeout(258),
+    'about when the first are written': (tab) => tab.waitForTimeout(310),
     'when some are written': (tab, known) =>
       expect.poll(() => blocks(tab), { intervals: [2] }).toBeGreaterThan(known),
     'when all are': settle,
   };
   const computed: number[] = [];
   for (const [i, [moment, wait]] of Object.entries(moments).entries()) {
-    const prompt = words(200, i + 1);
+    const prompt = words(560, i + 1);
     const tab = await openTab(profile, server);
     const known = await blocks(tab);
     const before = await ask(tab, prompt);
