@@ -18,7 +18,7 @@ export function workloads(quick) {
     prefillWords: quick ? 330 : FULL_WORDS,
     pairs: quick ? 3 : 7,
     prefillPairs: quick ? 2 : 3,
-    speculationRounds: quick ? 1 : 3,
+    speculationRounds: quick ? 2 : 4,
   };
 }
 

@@ -12,7 +12,10 @@ import { createSuffixDrafter } from '../speculation/suffix-drafter.ts';
 import { createDraftCaches } from './draft-caches.ts';
 import type { IdleQueue } from './idle-queue.ts';
 import type { LoadedModel } from './loaded-model.ts';
-import { measureCosts } from './step-costs.ts';
+import { createStepCosts } from './step-costs.ts';
+
+/** Requests after which steps are timed once more: what disturbed an earlier time may be over. */
+const MEASURED_AFTER: ReadonlySet<number> = new Set([1, 2, 4, 8, 16, 32]);
 
 export interface Speculation {
   speculator: Speculator;
@@ -38,14 +41,21 @@ export function openSpeculation(settings: SpeculationSettings, parts: Speculatio
     .map((name) => drafterOf(name, parts, () => live))
     .filter((drafter) => drafter !== undefined);
   const speculator = new Speculator({ drafters, maxLookahead: settings.maxLookahead, now });
-  // Without it the costs are learned from the steps of requests.
-  queue.add((idle) => measureCosts(model.session, speculator.curve, { idle, now })).catch(() => undefined);
+  const measure = createStepCosts(model.session, speculator.curve, now);
+  /** Without it the costs are learned from the steps of requests. */
+  const measureInBackground = (): void => {
+    queue.add(measure).catch(() => undefined);
+  };
+  let requests = 0;
+  measureInBackground();
   return {
     speculator,
     follow(cache) {
       live = cache;
     },
     rest() {
+      requests += 1;
+      if (MEASURED_AFTER.has(requests)) measureInBackground();
       if (isReading) return;
       isReading = true;
       queue

@@ -23,18 +23,19 @@ export class Acceptance {
 
   /** A cautious guess that the draft's token `position` (from 0) is right, given that those before it are. */
   probability(features: Float32Array | undefined, position: number): number {
-    const { match, fine, coarse } = cellsOf(features, position);
-    const known = this.#coarse.mean(coarse, prior(match));
-    const mean = this.#fine.mean(fine, known);
-    const error = Math.sqrt((mean * (1 - mean)) / (this.#fine.trials(fine) + COARSER + 1));
+    const match = matchOf(features);
+    const known = this.#coarse.mean(coarseCell(match, position), prior(match));
+    const cell = fineCell(match, features, position);
+    const mean = this.#fine.mean(cell, known);
+    const error = Math.sqrt((mean * (1 - mean)) / (this.#fine.trials(cell) + COARSER + 1));
     return Math.max(0, mean - CAUTION * error);
   }
 
   /** Whether that token was right; the ones before it were. */
   observe(features: Float32Array | undefined, position: number, right: boolean): void {
-    const { fine, coarse } = cellsOf(features, position);
-    this.#fine.add(fine, right);
-    this.#coarse.add(coarse, right);
+    const match = matchOf(features);
+    this.#fine.add(fineCell(match, features, position), right);
+    this.#coarse.add(coarseCell(match, position), right);
   }
 }
 
@@ -66,18 +67,23 @@ function prior(match: number): number {
   return 1 - 0.75 / 2 ** (match / 2);
 }
 
-function cellsOf(
-  features: Float32Array | undefined,
-  position: number,
-): { match: number; fine: number; coarse: number } {
+/** The length of the match, in powers of two. */
+function matchOf(features: Float32Array | undefined): number {
   const length = Math.max(1, features?.[MATCH_LENGTH] ?? 1);
+  return Math.min(MATCHES - 1, 31 - Math.clz32(length));
+}
+
+/** Positions 0, 1, 2 to 3, 4 to 7, and beyond. */
+function placeOf(position: number): number {
+  return Math.min(POSITIONS - 1, 32 - Math.clz32(position));
+}
+
+function coarseCell(match: number, position: number): number {
+  return match * POSITIONS + placeOf(position);
+}
+
+function fineCell(match: number, features: Float32Array | undefined, position: number): number {
   const share = features?.[MATCH_SHARE] ?? 0;
-  const match = Math.min(MATCHES - 1, 31 - Math.clz32(length));
-  const shareStep = share < 0.5 ? 0 : share < 0.8 ? 1 : share < 1 ? 2 : 3;
-  const place = Math.min(POSITIONS - 1, position === 0 ? 0 : 32 - Math.clz32(position));
-  return {
-    match,
-    fine: (match * SHARES + shareStep) * POSITIONS + place,
-    coarse: match * POSITIONS + place,
-  };
+  const step = share < 0.5 ? 0 : share < 0.8 ? 1 : share < 1 ? 2 : 3;
+  return (match * SHARES + step) * POSITIONS + placeOf(position);
 }

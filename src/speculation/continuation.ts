@@ -21,22 +21,21 @@ export function continuation(
   const start = thatGoesOn(automaton, state);
   const match = start === state ? matchLength : automaton.length(start);
   const most = Math.min(maxLength, LENGTHS_OF_MATCH * match);
-  const ids = new Int32Array(most);
-  const known = new Float32Array(most * FEATURES);
+  const ids: number[] = [];
   const features: Float32Array[] = [];
   let at = start;
-  while (at !== ROOT && features.length < most) {
-    const offset = features.length * FEATURES;
-    known[offset + MATCH_LENGTH] = match;
-    known[offset + MATCH_SHARE] = automaton.share(at);
-    ids[features.length] = automaton.likeliest(at);
-    features.push(known.subarray(offset, offset + FEATURES));
+  while (at !== ROOT && ids.length < most) {
+    const known = new Float32Array(FEATURES);
+    known[MATCH_LENGTH] = match;
+    known[MATCH_SHARE] = automaton.share(at);
+    features.push(known);
+    ids.push(automaton.likeliest(at));
     const next = automaton.afterLikeliest(at);
     at = thatGoesOn(automaton, next);
     if (at !== next && automaton.length(at) < match) break;
   }
-  const length = features.length;
-  return length === 0 ? null : { ids: ids.subarray(0, length), features, forced: 0, estMs: 0 };
+  // Arrays of their own, not parts of larger ones: those cost a buffer outside the heap each, at every step.
+  return ids.length === 0 ? null : { ids: Int32Array.from(ids), features, forced: 0, estMs: 0 };
 }
 
 /** The longest end of what leads to `state` behind which a token is known. */

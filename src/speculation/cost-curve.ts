@@ -58,6 +58,14 @@ export class CostCurve {
     }
   }
 
+  /** Steps of several widths were timed by themselves, one of a single row among them: what was known of widths is replaced. */
+  calibrate(times: ReadonlyMap<number, number>): void {
+    const single = times.get(1);
+    if (single === undefined || !(single > 0)) return;
+    if (!this.known) this.#single = single;
+    for (const [width, ms] of times) if (width > 1) this.#ratios[width] = ms / single;
+  }
+
   /** T(width). Where it was not measured, the prior, scaled as at the nearest widths that were. */
   estimate(width: number): number {
     let below = width;

@@ -9,7 +9,7 @@ import type { Guesser } from '../../../src/engine/decode-loop.ts';
 import { createDraftCaches } from '../../../src/engine/draft-caches.ts';
 import { createModelLoader } from '../../../src/engine/load.ts';
 import type { LoadedModel } from '../../../src/engine/loaded-model.ts';
-import { measureCosts } from '../../../src/engine/step-costs.ts';
+import { createStepCosts } from '../../../src/engine/step-costs.ts';
 import type { Draft, Drafter, ModelDrafter } from '../../../src/speculation/drafter.ts';
 import { createModelDrafter } from '../../../src/speculation/model-drafter.ts';
 import { Speculator } from '../../../src/speculation/speculator.ts';
@@ -126,7 +126,7 @@ async function guesserOf(mode: Exclude<Mode, 'plain'>, model: LoadedModel): Prom
         ? createSuffixDrafter()
         : drafterOf(model);
   const speculator = new Speculator({ drafters: [drafter], maxLookahead: 15, now });
-  await measureCosts(model.session, speculator.curve, { idle: async () => undefined, now });
+  await createStepCosts(model.session, speculator.curve, now)(async () => undefined);
   return speculator;
 }
 
