@@ -8,6 +8,8 @@ import { MATCH_LENGTH } from './drafter.ts';
 import type { Draft, DraftContext, Drafter } from './drafter.ts';
 import { Pace } from './pace.ts';
 
+const FEW = 3;
+
 /** The first `length` tokens of a draft, expected to give `rate` tokens per millisecond. */
 export interface Bid {
   length: number;
@@ -22,6 +24,8 @@ export class FreeDrafts {
   /** An earlier draft, right so far in its first `#followed` tokens: what lies deeper is scored as it comes. */
   #older: Draft | null = null;
   #followed = 0;
+  /** The first token of its last draft, if it was scored. */
+  #wasRight = true;
 
   constructor(drafter: Drafter) {
     this.drafter = drafter;
@@ -32,8 +36,9 @@ export class FreeDrafts {
     return this.#draft;
   }
 
+  /** Behind a guess that was wrong a few tokens are enough to see whether the next is right. */
   async ask(context: DraftContext, maxLength: number): Promise<void> {
-    const draft = this.drafter.propose(context, maxLength);
+    const draft = this.drafter.propose(context, this.#wasRight ? maxLength : Math.min(maxLength, FEW));
     this.#draft = draft instanceof Promise ? await draft : draft;
   }
 
@@ -73,6 +78,7 @@ export class FreeDrafts {
       if (this.#followed < 0) this.#older = null;
     }
     if (this.#draft) {
+      this.#wasRight = this.#draft.ids[0] === committed[0];
       const followed = this.#follow(this.#draft, 0, committed);
       if (!this.#older && followed >= 0) {
         this.#older = this.#draft;
