@@ -27,7 +27,7 @@ export interface ClientOptions {
   contextLength?: number | 'fit' | undefined;
   /** How keys and values are kept. Default 'q8': a quarter of the memory of 'f32'. */
   kv?: 'q8' | 'f32' | undefined;
-  /** Whether tokens are guessed ahead: never slower by more than a hundredth, and never another token. Default 'auto'. */
+  /** Whether tokens are guessed ahead where that is measured to pay; never another token. Default 'auto'. */
   speculation?: 'auto' | 'off' | SpeculationOptions | undefined;
   /** Beginnings of prompts that are kept in this browser: at most `maxBytes`, default 256 MiB; `false` keeps none. */
   prefixes?: false | { maxBytes?: number | undefined } | undefined;
