@@ -107,8 +107,7 @@ much the other side's logit of its own token exceeds its logit of ours.
 | --- | --- | --- | --- | --- | --- |
 ${lines.join('\n')}
 
-Native llama.cpp and selvedge both multiply by 8-bit activations, so neither is f32 bit for bit. A few of those round to
-the other side in any other arithmetic: [how far one run may be from the next](decisions/two-digits-of-queries.md). Asked of selvedge are
+Native llama.cpp and selvedge both multiply by 8-bit activations, so neither is f32 bit for bit. Asked of selvedge are
 a mean divergence below ${ALLOWED_DIVERGENCE} and native's greedy token wherever native's margin exceeds ${nearTie.toFixed(2)}, the
 largest with which native itself parts from f32.
 ${failed.length === 0 ? 'All of it is reached.' : `Not reached by: ${failed.map(({ name }) => name).join('; ')}.`}

@@ -66,11 +66,10 @@ function scoreRows(
 
 /**
  * Whether the queries of a layer have a second digit, for what the first one rounds away: where norms make some pairs of
- * queries large, their rounding would cost more than that of keys and values together. The plain twin has 16 bits in one.
+ * queries large, their rounding would cost more than that of keys and values together.
  */
 // @ts-ignore: decorator
 @inline function isRefined(layerIndex: i32): bool {
-  if (!RELAXED) return false;
   const l = layer(layerIndex);
   return l.queryNorm != 0 && l.querySmoothing != 0 && !step().coarse;
 }

@@ -1,14 +1,12 @@
 /**
- * Scores: integer queries, in 8 bits or (plain) 16, against int8 keys.
+ * Scores: int8 queries against int8 keys.
  *
- * Keys are stored with their top bit flipped, that is as k + 128 unsigned. Three ways to exact sums, the same for the
- * first two:
+ * Keys are stored with their top bit flipped, that is as k + 128 unsigned. Three ways to the same exact sums:
  * relaxed   the unsigned operand is |q| <= 127 and the key takes the sign: with m = -1 where q < 0, (k xor m) x |q| is
  *           k x q less |q|, a constant that the sums start with. Exact on every processor;
  * wide      where the processor's dot takes a whole unsigned byte, k + 128 meets q itself and the sums start with -128 x q. Used
  *           only behind a probe: most processors saturate or read the byte as signed;
- * plain     16-bit products, which take 16 bits of a query for the price of 8: half of the divergence that int8 keys and values cost
- *           came of queries rounded to 8.
+ * plain     16-bit products.
  *
  * The draft view of a cache (`coarse`) reads the upper four bits of the same keys; its rows go one by one.
  */
@@ -35,9 +33,6 @@ export function useWideDot(on: bool): void {
 /** Splatted quads of a query: relaxed |q| and sign masks; wide q; plain its even and odd dims as i16. */
 const QUERY_QUAD: usize = 32;
 
-/** What the largest of a query's dims becomes. With that of every key, 127, sums of 256 dims stay below 2^30. */
-const MOST: f32 = RELAXED ? 127 : 32767;
-
 /** Behind a query's quads: its scale (f32) and what its sums start with (i32). */
 export const QUERY_TAIL: usize = 16;
 
@@ -51,7 +46,7 @@ export function quantizeQuery(x: usize, size: i32, factor: f32, out: usize): voi
   let m = f32x4.splat(0);
   for (let i: usize = 0; i < <usize>size << 2; i += 16) m = f32x4.pmax(m, f32x4.abs(v128.load(x + i)));
   const largest = maxLanes(m);
-  const inverse = f32x4.splat(largest > 0 ? MOST / largest : 0), scale = largest / MOST;
+  const inverse = f32x4.splat(largest > 0 ? <f32>127 / largest : 0), scale = largest / <f32>127;
   const wide = wideDot();
   let start = i32x4.splat(0);
   for (let i: usize = 0; i < <usize>size << 2; i += 16) {
