@@ -5,7 +5,7 @@
  */
 import type { Session, SessionOptions } from '../../src/backend/session.ts';
 import { runKernelThread, THREAD_NAME } from '../../src/backend/wasm/index.ts';
-import { GREEDY } from '../../test/kernels/feeding.ts';
+import { GREEDY } from '../../src/backend/greedy.ts';
 import { openStreamed } from './open-session.ts';
 
 declare const self: DedicatedWorkerGlobalScope;

@@ -3,6 +3,7 @@
  * combinations are decoded with the real loop, and the probability of each text must be the product of the target's
  * probabilities, as fractions. Then the same with the mistakes that such a loop can make, each of which must be found.
  */
+import { GREEDY } from '../backend/greedy.ts';
 import { describe, expect, it } from 'vitest';
 import type { Pick, PickRequest, Sampling, Session } from '../backend/session.ts';
 import { createTableSession } from '../../test/fakes/table-session.ts';
@@ -15,18 +16,7 @@ const LENGTH = 3;
 const ATOMS = 6;
 const PROMPT = [0];
 
-const GREEDY: Omit<Sampling, 'choice'> = {
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  temperature: 1,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  seed: 0,
-  statistics: false,
-  topCount: 0,
-};
+const SAMPLING: Sampling = { ...GREEDY, temperature: 1 };
 
 /**
  * In ATOMS-ths: the target's law after `ids` (zeros included), then with a penalty that takes one share from each token that
@@ -81,7 +71,7 @@ function sessionOf(noise: readonly number[], mistakes: Mistakes): Session {
       await table.step(
         ids,
         cache,
-        requests.map(({ row }) => ({ row, sampling: { ...GREEDY, choice: 0 } })),
+        requests.map(({ row }) => ({ row, sampling: SAMPLING })),
       );
       const all = [...before.slice(0, start), ...Array.from(ids)];
       held.set(cache, all);
@@ -157,7 +147,7 @@ async function decodeOnce(
     session,
     conversation: { cache, ids: [], promptLength: 0, secretFrom: Infinity },
     prompt: PROMPT,
-    choices: [{ output, sampling: { ...GREEDY, choice: 0, seen: { prompt: new Set(PROMPT), output } } }],
+    choices: [{ output, sampling: { ...SAMPLING, seen: { prompt: new Set(PROMPT), output } } }],
     maxTokens: LENGTH,
     pause: async () => undefined,
     makeRoom: () => false,

@@ -1,3 +1,4 @@
+import { GREEDY } from '../backend/greedy.ts';
 import { expect, test } from 'vitest';
 import { createTableSession } from '../../test/fakes/table-session.ts';
 import type { TableSession } from '../../test/fakes/table-session.ts';
@@ -34,20 +35,6 @@ async function ask(drafter: ModelDrafter, prompt: number[], answer: number[]): P
   }
   return pending;
 }
-
-const GREEDY = {
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  seed: 0,
-  choice: 0,
-  statistics: false,
-  topCount: 0,
-};
 
 test('a next turn reads its new tokens only', async () => {
   const { drafter, session } = open();

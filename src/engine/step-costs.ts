@@ -1,5 +1,6 @@
 /** Measures what steps of one and of several rows take, while no request runs. */
-import type { KvCache, PickRequest, Sampling, Session } from '../backend/session.ts';
+import { GREEDY } from '../backend/greedy.ts';
+import type { KvCache, PickRequest, Session } from '../backend/session.ts';
 import type { CostCurve } from '../speculation/cost-curve.ts';
 
 /** Where a batch's cost changes its course. */
@@ -8,20 +9,6 @@ const WIDTHS = [1, 2, 4, 8, 16];
 const REPEATS = 4;
 /** Wider steps are not tried once one took longer: a request could wait for it. */
 const LONGEST_MS = 150;
-
-const GREEDY: Sampling = {
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  seed: 0,
-  choice: 0,
-  statistics: false,
-  topCount: 0,
-};
 
 /**
  * Times steps of each width in turns and gives the least time of each to the curve: what else goes on can only make a step

@@ -8,6 +8,7 @@ import { MATCH_LENGTH } from './drafter.ts';
 import type { Draft, DraftContext, Drafter } from './drafter.ts';
 import { Pace } from './pace.ts';
 
+/** Tokens asked for behind a wrong guess. */
 const FEW = 3;
 
 /** The first `length` tokens of a draft, expected to give `rate` tokens per millisecond. */

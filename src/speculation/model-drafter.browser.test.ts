@@ -3,7 +3,8 @@
  * hold had it never drafted, and the noise it shares with the target makes equal models say equal tokens.
  */
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { GREEDY, someIds } from '../../test/kernels/feeding.ts';
+import { GREEDY } from '../backend/greedy.ts';
+import { someIds } from '../../test/kernels/feeding.ts';
 import { kernelRoom } from '../../test/kernels/remote-session.ts';
 import type { RemoteSession } from '../../test/kernels/remote-session.ts';
 import { seeded } from '../../test/models/random.ts';

@@ -1,3 +1,4 @@
+import { GREEDY } from '../backend/greedy.ts';
 import { expect, test } from 'vitest';
 import { certain, createTableSession, noise } from '../../test/fakes/table-session.ts';
 import type { TableOptions, TableSession } from '../../test/fakes/table-session.ts';
@@ -13,19 +14,7 @@ import type { DraftKv, ModelDrafterParts } from './model-drafter.ts';
 const VOCAB = 50;
 const END = 49;
 
-const SAMPLING: Sampling = {
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  temperature: 0.8,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  seed: 7,
-  choice: 0,
-  statistics: false,
-  topCount: 0,
-};
+const SAMPLING: Sampling = { ...GREEDY, temperature: 0.8, seed: 7 };
 
 const range = (start: number, count: number): number[] => Array.from({ length: count }, (_, i) => start + i);
 

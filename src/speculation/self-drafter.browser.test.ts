@@ -3,7 +3,8 @@
  * plain decoding and its cache holds the same bits.
  */
 import { afterAll, expect, test } from 'vitest';
-import { GREEDY, someIds } from '../../test/kernels/feeding.ts';
+import { GREEDY } from '../backend/greedy.ts';
+import { someIds } from '../../test/kernels/feeding.ts';
 import { madeModel } from '../../test/kernels/made-model.ts';
 import { kernelRoom } from '../../test/kernels/remote-session.ts';
 import type { RemoteSession } from '../../test/kernels/remote-session.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { certain, createTableSession, noise } from '../../test/fakes/table-session.ts';
 import type { TableOptions, TableSession } from '../../test/fakes/table-session.ts';
-import { GREEDY } from '../../test/kernels/feeding.ts';
+import { GREEDY } from '../backend/greedy.ts';
 import type { KvCache, Sampling } from '../backend/session.ts';
 import { SelvedgeError } from '../errors.ts';
 import type { Draft, DraftContext } from './drafter.ts';

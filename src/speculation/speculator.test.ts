@@ -2,8 +2,8 @@
  * The speculator against a clock that only steps and drafts move: what it decides can be held against what it could have
  * decided. Time is exact here, so its promise is held exactly too.
  */
+import { GREEDY } from '../backend/greedy.ts';
 import { describe, expect, it } from 'vitest';
-import type { Sampling } from '../backend/session.ts';
 import { seeded } from '../../test/models/random.ts';
 import type { Draft, DraftContext, Drafter, ModelDrafter } from './drafter.ts';
 import { Speculator } from './speculator.ts';
@@ -13,20 +13,6 @@ const STEP = 3;
 const steep = (width: number): number => (width === 1 ? 1 : 0.4 + 0.5 * width);
 const flat = (width: number): number => 1 + 0.1 * (width - 1);
 const useless = (width: number): number => width;
-
-const SAMPLING: Sampling = {
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  seed: 0,
-  choice: 0,
-  statistics: false,
-  topCount: 0,
-};
 
 interface World {
   clock: { ms: number };
@@ -44,13 +30,15 @@ interface GuesserOptions {
   ms?: number;
   /** Tokens of each prompt that it has to read first, at a fifth of that. */
   owes?: number;
+  /** What being asked takes, whatever comes of it. */
+  askMs?: number;
 }
 
 /** Each of its tokens is right with the chance at its request's place. */
 function guesserOf(
   world: World,
   chance: (at: number) => number,
-  { ms = 0, owes = 0 }: GuesserOptions = {},
+  { ms = 0, owes = 0, askMs = 0 }: GuesserOptions = {},
 ): ModelDrafter {
   const random = seeded(4);
   let at = 0;
@@ -66,6 +54,7 @@ function guesserOf(
       return read > 0;
     },
     propose(context: DraftContext, maxLength: number): Draft | null {
+      world.clock.ms += askMs;
       const ids: number[] = [];
       const features: Float32Array[] = [];
       while (
@@ -124,7 +113,7 @@ async function run(
   let widest = 0;
   for (let request = 0; request < requests; request++) {
     speculator.begin([]);
-    speculator.beginChoice(SAMPLING, truth[0]!);
+    speculator.beginChoice(GREEDY, truth[0]!);
     for (let given = 1; given < truth.length;) {
       const draft = await speculator.draft(truth.length - given - 1);
       let right = 0;
@@ -153,6 +142,13 @@ describe('the speculator', () => {
       }
     },
   );
+
+  it('loses no more where asking alone takes a twentieth of a step', async () => {
+    const world = worldOf(1000);
+    const slow = guesserOf(world, () => 0, { askMs: STEP / 20 });
+    const { ms, plainMs } = await run(world, [slow], steep, { requests: 5 });
+    expect(ms).toBeLessThanOrEqual(1.01 * plainMs + STEP + STEP / 20);
+  });
 
   it('loses no more to one that was right until it is trusted', async () => {
     const world = worldOf(2000);

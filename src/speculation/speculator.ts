@@ -192,7 +192,7 @@ export class Speculator {
     const { curve, ledger } = this;
     const beside = round.stepStart - round.start - round.investedMs + (this.#now() - stepEnd);
     const isAlone = !round.hasModelRun;
-    if (isAlone) this.#beside += BESIDE_RATE * (Math.min(beside, 4 * this.#beside + 0.02) - this.#beside);
+    if (isAlone) this.#beside += BESIDE_RATE * (Math.min(beside, 10 * this.#beside + 0.1) - this.#beside);
     const step = width === 1 ? curve.single : Math.min(stepEnd - round.stepStart, 2 * curve.estimate(width));
     const elapsed = step + (isAlone ? this.#beside : beside);
     ledger.book(tokens, elapsed, curve.single, { repays: round.used instanceof ModelDrafts });
@@ -201,10 +201,14 @@ export class Speculator {
   async #choose(round: Round, most: number): Promise<void> {
     const sampling = this.#sampling;
     if (!sampling) return;
+    const { curve } = this;
+    const affordable = this.#affordable(most, (length) => curve.estimate(length + 1) - curve.single);
+    // Asking takes time too. Where nothing could be done with an answer nobody is asked, until plain steps have earned it.
+    if (curve.known && affordable === 0) return;
     const context = { sampling, position: this.#position, free: NOTHING, goesOn: () => true };
     for (const drafts of this.#free) await drafts.ask(context, MAX_WIDTH - 1);
-    if (!this.curve.known || this.#sincePlain >= PLAIN_EVERY) return;
-    const { rate, guess } = this.#chooseFree(round, most);
+    if (!curve.known || this.#sincePlain >= PLAIN_EVERY) return;
+    const { rate, guess } = this.#chooseFree(round, affordable);
     if (this.#isStart) return;
     for (const drafts of this.#models)
       await this.#tryModel(drafts, round, { ...context, free: guess }, most, rate);
@@ -215,9 +219,8 @@ export class Speculator {
   }
 
   /** The best of the free drafts, if one is good enough: its rate, in tokens per millisecond, or what is asked of others. */
-  #chooseFree(round: Round, most: number): { rate: number; guess: Int32Array } {
+  #chooseFree(round: Round, affordable: number): { rate: number; guess: Int32Array } {
     const { curve } = this;
-    const affordable = this.#affordable(most, (length) => curve.estimate(length + 1) - curve.single);
     let rate = MARGIN / curve.single;
     let guess = NOTHING;
     for (const drafts of this.#free) {

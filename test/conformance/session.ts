@@ -2,22 +2,9 @@
  * What every `Session` must do, whatever it runs on. Exactness is by bits: replay, prefix reuse and speculation
  * rest on it. `make` gives a fresh session; its context must hold at least 160 tokens, its vocabulary 64.
  */
+import { GREEDY } from '../../src/backend/greedy.ts';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { KvCache, PickRequest, Sampling, Session } from '../../src/backend/session.ts';
-
-const GREEDY: Sampling = {
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  seed: 1,
-  choice: 0,
-  statistics: false,
-  topCount: 0,
-};
+import type { KvCache, PickRequest, Session } from '../../src/backend/session.ts';
 
 const WIDTHS = [...Array.from({ length: 16 }, (_, i) => i + 1), 31, 64, 128];
 

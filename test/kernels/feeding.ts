@@ -1,19 +1,6 @@
 /** How kernel tests feed sequences and compare what comes back: bits, not numbers. */
-import type { KvCache, PickRequest, Sampling, Session } from '../../src/backend/session.ts';
-
-export const GREEDY: Sampling = {
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  seed: 1,
-  choice: 0,
-  statistics: false,
-  topCount: 0,
-};
+import { GREEDY } from '../../src/backend/greedy.ts';
+import type { KvCache, PickRequest, Session } from '../../src/backend/session.ts';
 
 export const pickRow = (row: number): PickRequest => ({ row, sampling: GREEDY });
 

@@ -9,7 +9,7 @@ import { readGgufHeader } from '../../../src/model/gguf.ts';
 import { createTokenizer } from '../../../src/model/tokenizer.ts';
 import type { Drafter } from '../../../src/speculation/drafter.ts';
 import { createSelfDrafter } from '../../../src/speculation/self-drafter.ts';
-import { GREEDY } from '../../../test/kernels/feeding.ts';
+import { GREEDY } from '../../../src/backend/greedy.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 

@@ -17,7 +17,7 @@ import { createSuffixDrafter } from '../../../src/speculation/suffix-drafter.ts'
 import { toHex } from '../../../src/storage/chunks.ts';
 import { Sha256 } from '../../../src/storage/sha256.ts';
 import type { LoopRequest, Mode, Spoken } from './requests.ts';
-import { GREEDY } from '../../../test/kernels/feeding.ts';
+import { GREEDY } from '../../../src/backend/greedy.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 

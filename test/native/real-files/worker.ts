@@ -5,7 +5,7 @@
 import { openStreamed } from '../../../scripts/oracle/open-session.ts';
 import type { Session, SessionOptions } from '../../../src/backend/session.ts';
 import { runKernelThread, THREAD_NAME } from '../../../src/backend/wasm/index.ts';
-import { GREEDY } from '../../kernels/feeding.ts';
+import { GREEDY } from '../../../src/backend/greedy.ts';
 import type { Followed, Sequence } from './sequences.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
