@@ -12,6 +12,8 @@ const { log, welcome } = elements;
 const END_MARGIN = 40;
 
 export interface StreamingTurn {
+  /** What the model thinks before it answers: in view until the answer begins, then folded away. */
+  think(text: string): void;
   append(text: string): void;
   /** Shows what is left; `facts` go below it. A turn without facts is taken away. */
   finish(facts: string): void;
@@ -30,23 +32,32 @@ export function openAnswer(): StreamingTurn {
   element.dataset['state'] = 'streaming';
   log.setAttribute('aria-busy', 'true');
   log.scrollTop = log.scrollHeight;
-  let gathered = '';
+  let thoughts: Thoughts | undefined;
+  const gathered = { thought: '', text: '' };
   let frame = 0;
 
   function paint(): void {
     frame = 0;
-    keepAtEnd(() => addText(body, gathered));
-    gathered = '';
+    keepAtEnd(() => {
+      if (gathered.thought !== '') addText((thoughts ??= addThoughts(body)).body, gathered.thought);
+      if (gathered.text !== '') thoughts?.fold();
+      addText(body, gathered.text);
+    });
+    gathered.thought = gathered.text = '';
+  }
+
+  function gather(kind: keyof typeof gathered, more: string): void {
+    gathered[kind] += more;
+    if (more !== '' && frame === 0) frame = requestAnimationFrame(paint);
   }
 
   return {
-    append(more) {
-      gathered += more;
-      if (more !== '' && frame === 0) frame = requestAnimationFrame(paint);
-    },
+    think: (more) => gather('thought', more),
+    append: (more) => gather('text', more),
     finish(facts) {
       cancelAnimationFrame(frame);
       paint();
+      thoughts?.fold();
       delete element.dataset['state'];
       log.removeAttribute('aria-busy');
       if (facts === '') element.remove();
@@ -72,6 +83,31 @@ function addTurn(role: 'user' | 'assistant', title: string): { element: HTMLElem
   element.append(heading, body);
   log.append(element);
   return { element, body };
+}
+
+interface Thoughts {
+  body: HTMLElement;
+  /** The first time; later the reader decides. */
+  fold(): void;
+}
+
+function addThoughts(answer: HTMLElement): Thoughts {
+  const details = document.createElement('details');
+  const summary = document.createElement('summary');
+  const body = document.createElement('div');
+  details.className = 'thoughts';
+  details.open = true;
+  summary.textContent = 'Thinking …';
+  details.append(summary, body);
+  answer.before(details);
+  return {
+    body,
+    fold() {
+      if (summary.textContent === 'Thoughts') return;
+      summary.textContent = 'Thoughts';
+      details.open = false;
+    },
+  };
 }
 
 /** A line keeps its line feed: a copy of the text has it, and an empty line has its height. */

@@ -65,10 +65,11 @@ async function answer(): Promise<void> {
       { signal: controller.signal, context: 'drop-oldest' },
     );
     for await (const { choices, timings } of stream) {
-      const delta = choices[0]?.delta.content ?? '';
-      if (text === '' && delta !== '') firstMs = performance.now() - sentAt;
-      text += delta;
-      turn.append(delta);
+      const { content: more = '', reasoning_content: thought = '' } = choices[0]?.delta ?? {};
+      if (firstMs === 0 && more + thought !== '') firstMs = performance.now() - sentAt;
+      text += more;
+      turn.think(thought);
+      turn.append(more);
       if (timings) facts = answerText(timings, firstMs);
     }
   } catch (error) {

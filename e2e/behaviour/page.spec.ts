@@ -8,6 +8,8 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { expect, test, type BrowserContext, type Page } from '@playwright/test';
 import { defaultModel } from '../../scripts/lib/model.mjs';
 import { modelsFolder } from '../../scripts/lib/paths.mjs';
+import { writeGguf } from '../../test/models/gguf-writer.ts';
+import { tinyParts } from '../../test/models/tiny-gguf.ts';
 
 test.skip(
   !existsSync(join(modelsFolder, defaultModel.name)),
@@ -234,6 +236,36 @@ function longTasks(trace: Buffer): TraceEvent[] {
     .toSorted((a, b) => (b.tdur ?? 0) - (a.tdur ?? 0));
   return tasks.filter(({ pid }) => pid === tasks[0]?.pid);
 }
+
+test('what a model thinks is in view while it thinks, and folded away after that', async ({ page }) => {
+  const template = '{{ messages[0].content }}<think>{% if false %}</think>{% endif %}';
+  const { metadata, tensors } = tinyParts({ contextLength: 4096 });
+  const thinker = writeGguf({ ...metadata, 'tokenizer.chat_template': { string: template } }, tensors);
+  await page.route('**/models/thinker.gguf', (route) => route.fulfill({ body: Buffer.from(thinker) }));
+  await page.goto('/?seed=1&model=models/thinker.gguf');
+  await isReady(page);
+  const first = page.evaluate(
+    () =>
+      new Promise<{ summary: string; open: boolean; words: string }>((resolve) => {
+        const observer = new MutationObserver(() => {
+          const details = document.querySelector<HTMLDetailsElement>('.turn details');
+          if (!details) return;
+          observer.disconnect();
+          const [summary, words] = [...details.children].map(({ textContent }) => textContent ?? '');
+          resolve({ summary: summary ?? '', open: details.open, words: words ?? '' });
+        });
+        observer.observe(document.body, { subtree: true, childList: true });
+      }),
+  );
+  await ask(page, 'Why?');
+  expect(await first).toEqual({ summary: 'Thinking …', open: true, words: expect.stringMatching(/./) });
+  await page.keyboard.press('Escape');
+  await finished(page);
+  const thoughts = answers(page).locator('details');
+  await expect(thoughts.locator('summary')).toHaveText('Thoughts');
+  await expect(thoughts).not.toHaveAttribute('open');
+  await expect(answers(page).locator('.text')).toBeEmpty();
+});
 
 test('an engine that dies in mid-answer is said, and started again by a button', async ({ page }) => {
   await openPage(page);

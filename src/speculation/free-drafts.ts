@@ -54,14 +54,17 @@ export class FreeDrafts {
     return draft !== null && (draft.forced > 0 || (draft.features[0]?.[MATCH_LENGTH] ?? 0) >= 8);
   }
 
-  /** How much of its draft to use: the length with the best expected rate. Undefined without a draft. */
-  bid(curve: CostCurve, maxLength: number): Bid | undefined {
+  /**
+   * How much of its draft to use: the length with the best expected rate, `most` or less. Tokens that are certain risk nothing;
+   * others may be guessed up to a length of `affordable`. Undefined without a draft.
+   */
+  bid(curve: CostCurve, affordable: number, most: number): Bid | undefined {
     const draft = this.#draft;
     if (!draft) return undefined;
     let best: Bid | undefined;
     let survival = 1;
     let tokens = 1;
-    const end = Math.min(draft.ids.length, maxLength);
+    const end = Math.min(draft.ids.length, most, Math.max(affordable, draft.forced));
     for (let length = 1; length <= end; length++) {
       const at = length - 1;
       if (at >= draft.forced) survival *= this.#acceptance.probability(draft.features[at], at);

@@ -32,13 +32,15 @@ interface GuesserOptions {
   owes?: number;
   /** What being asked takes, whatever comes of it. */
   askMs?: number;
+  /** Its tokens are certain, or they look like guesses that nothing speaks for. Default: like those behind a long match. */
+  looks?: 'certain' | 'doubtful';
 }
 
 /** Each of its tokens is right with the chance at its request's place. */
 function guesserOf(
   world: World,
   chance: (at: number) => number,
-  { ms = 0, owes = 0, askMs = 0 }: GuesserOptions = {},
+  { ms = 0, owes = 0, askMs = 0, looks }: GuesserOptions = {},
 ): ModelDrafter {
   const random = seeded(4);
   let at = 0;
@@ -64,11 +66,17 @@ function guesserOf(
       ) {
         const right = random.next() < chance(at);
         ids.push(right ? world.truth[at + ids.length]! : -1);
-        features.push(ms === 0 ? Float32Array.of(8, 1) : Float32Array.of(right ? 0.8 : 0.5, 0.5, 0));
+        const match = looks ? 1 : 8;
+        features.push(ms === 0 ? Float32Array.of(match, 1) : Float32Array.of(right ? 0.8 : 0.5, 0.5, 0));
         world.clock.ms += ms;
       }
       if (ids.length === 0) return null;
-      return { ids: Int32Array.from(ids), features, forced: 0, estMs: ms * ids.length };
+      return {
+        ids: Int32Array.from(ids),
+        features,
+        forced: looks === 'certain' ? ids.length : 0,
+        estMs: ms * ids.length,
+      };
     },
     observe(committed: ArrayLike<number>) {
       at += committed.length;
@@ -190,6 +198,16 @@ describe('the speculator', () => {
     expect(await widest(1, useless)).toBe(1);
     expect(await widest(0.05, steep)).toBeLessThanOrEqual(2);
     expect(await widest(0.9, flat)).toBeGreaterThan(await widest(0.5, flat));
+  });
+
+  it('uses tokens that are certain from the first step on, and all of them', async () => {
+    const world = worldOf(17);
+    const certain = guesserOf(world, () => 1, { looks: 'certain' });
+    const { ms } = await run(world, [certain], steep, { knows: true });
+    expect(ms).toBe(STEP * steep(16));
+    const again = worldOf(17);
+    const doubtful = guesserOf(again, () => 1, { looks: 'doubtful' });
+    expect((await run(again, [doubtful], steep, { knows: true })).ms).toBeGreaterThan(STEP * steep(16));
   });
 
   it('guesses no further than it is told', async () => {

@@ -208,7 +208,7 @@ export class Speculator {
     const context = { sampling, position: this.#position, free: NOTHING, goesOn: () => true };
     for (const drafts of this.#free) await drafts.ask(context, MAX_WIDTH - 1);
     if (!curve.known || this.#sincePlain >= PLAIN_EVERY) return;
-    const { rate, guess } = this.#chooseFree(round, affordable);
+    const { rate, guess } = this.#chooseFree(round, affordable, most);
     if (this.#isStart) return;
     for (const drafts of this.#models)
       await this.#tryModel(drafts, round, { ...context, free: guess }, most, rate);
@@ -219,7 +219,7 @@ export class Speculator {
   }
 
   /** The best of the free drafts, if one is good enough: its rate, in tokens per millisecond, or what is asked of others. */
-  #chooseFree(round: Round, affordable: number): { rate: number; guess: Int32Array } {
+  #chooseFree(round: Round, affordable: number, most: number): { rate: number; guess: Int32Array } {
     const { curve } = this;
     let rate = MARGIN / curve.single;
     let guess = NOTHING;
@@ -227,7 +227,7 @@ export class Speculator {
       const { draft } = drafts;
       if (!draft) continue;
       if (guess.length === 0) guess = draft.ids;
-      const bid = drafts.bid(curve, affordable);
+      const bid = drafts.bid(curve, affordable, most);
       if (!bid || bid.rate <= rate || drafts.pace.rests(this.#life)) continue;
       if (this.#isStart && !drafts.isSure) continue;
       rate = bid.rate;
