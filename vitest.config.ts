@@ -1,11 +1,11 @@
 /**
  * Four groups of tests. `unit` runs in Node; `browser` (*.browser.test.ts) runs in Chromium on an isolated
- * page; `long` (*.long.test.ts) is what takes minutes and stays out of `npm test`, and so does `browsers`, the library in
- * browsers of other makers.
+ * page, with WebGPU in software; `long` (*.long.test.ts) is what takes minutes and stays out of `npm test`,
+ * and so does `browsers`, the library in browsers of other makers.
  */
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
-import { chromiumFlags, findChromium } from './scripts/lib/chromium.mjs';
+import { chromiumFlags, findChromium, softwareGpuFlags } from './scripts/lib/chromium.mjs';
 import { isolationHeaders } from './scripts/lib/static-server.mjs';
 
 const anywhere = (pattern: string): string[] => [
@@ -57,7 +57,10 @@ export default defineConfig({
             screenshotFailures: false,
             instances: [{ browser: 'chromium' }],
             provider: playwright({
-              launchOptions: { args: chromiumFlags, ...(executablePath ? { executablePath } : {}) },
+              launchOptions: {
+                args: [...chromiumFlags, ...softwareGpuFlags],
+                ...(executablePath ? { executablePath } : {}),
+              },
             }),
           },
         },

@@ -27,6 +27,8 @@ export type ErrorCode =
   | 'storage_full'
   /** Memory for weights, KV cache or scratch could not be had. `details` has both numbers. */
   | 'out_of_memory'
+  /** The GPU was taken away: reset, removed, or its driver gave up. The same call may succeed on a new one, or on the CPU. */
+  | 'device_lost'
   /** The worker died, or its script could not be loaded. */
   | 'worker_crashed'
   /** The client was closed. */

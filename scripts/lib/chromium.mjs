@@ -18,6 +18,13 @@ export const chromiumFlags = [
   '--disable-quic',
 ];
 
+/** WebGPU on SwiftShader, a GPU in software that every machine has: right or wrong as any other, but slow. */
+export const softwareGpuFlags = [
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-features=Vulkan',
+];
+
 /** Path of a Chromium, or undefined when there is none. */
 export function findChromium() {
   const chosen = process.env.SELVEDGE_CHROMIUM;

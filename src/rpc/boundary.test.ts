@@ -200,6 +200,7 @@ const CODES: Record<ErrorCode, true> = {
   integrity_failed: true,
   storage_full: true,
   out_of_memory: true,
+  device_lost: true,
   worker_crashed: true,
   closed: true,
 };
