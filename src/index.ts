@@ -5,6 +5,8 @@ export { createClient } from './client/client.ts';
 export type { Client } from './client/client.ts';
 export type { ClientOptions } from './client/options.ts';
 export type { LocalFile, ModelAddress, ModelOption } from './client/model-option.ts';
+export { capabilities } from './client/capabilities.ts';
+export type { CapabilitiesOptions } from './client/capabilities.ts';
 export { inspectModel } from './client/inspect.ts';
 export type { InspectModelOptions, InspectOptions } from './client/inspect.ts';
 export { modelPresets } from './client/presets.ts';
@@ -36,6 +38,8 @@ export type {
 export { SelvedgeError } from './errors.ts';
 export type { ErrorCode, ErrorDetails } from './errors.ts';
 export type {
+  AdapterFacts,
+  Capabilities,
   EngineEvent,
   EngineEventType,
   EngineInfo,

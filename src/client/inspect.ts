@@ -2,10 +2,8 @@
  * Asks what a model is without loading it: before there is a client, by a worker that lives for the question, or
  * through a client's own worker (`client.models.inspect`).
  */
-import { SelvedgeError } from '../errors.ts';
-import { connect } from '../rpc/connect.ts';
 import type { ModelRequest, ModelInspection } from '../rpc/protocol.ts';
-import { spawnWorker } from '../spawn-worker.ts';
+import { askWorker } from './ask-worker.ts';
 import { readClientOptions } from './options.ts';
 import type { ClientOptions } from './options.ts';
 
@@ -27,17 +25,7 @@ export async function inspectModel(
   model: ClientOptions['model'],
   options: InspectModelOptions = {},
 ): Promise<ModelInspection> {
-  const { load, worker, workerUrl, signal } = readClientOptions({ ...options, model });
+  const { load, ...workerOptions } = readClientOptions({ ...options, model });
   const request = { source: load.source, options: load.options };
-  signal?.throwIfAborted();
-  const spawned = worker ? { worker, scriptUrl: undefined } : spawnWorker(workerUrl);
-  const connection = await connect(spawned.worker, { scriptUrl: spawned.scriptUrl, signal });
-  const abort = (): void => connection.close(signal?.reason);
-  signal?.addEventListener('abort', abort, { once: true });
-  try {
-    return await connection.calls.inspect(request);
-  } finally {
-    signal?.removeEventListener('abort', abort);
-    connection.close(new SelvedgeError('closed', 'The inspection is over.'));
-  }
+  return askWorker(workerOptions, ({ inspect }) => inspect(request));
 }

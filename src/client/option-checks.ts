@@ -3,13 +3,18 @@ import { SelvedgeError } from '../errors.ts';
 import { invalid, isAbsent, refuseUnknown, show } from './checks.ts';
 import type { Outside } from './checks.ts';
 
-export function refuseUnknownOptions(from: Outside, known: ReadonlySet<string>, prefix: string): void {
+export function refuseUnknownOptions(
+  from: Outside,
+  known: ReadonlySet<string>,
+  prefix: string,
+  of = 'createClient',
+): void {
   try {
     refuseUnknown(from, known, prefix);
   } catch (error) {
     if (!(error instanceof SelvedgeError)) throw error;
     const param = String(error.details['param']);
-    throw invalid(param, `is not an option of createClient. Known are ${[...known].join(', ')}.`);
+    throw invalid(param, `is not an option of ${of}. Known are ${[...known].join(', ')}.`);
   }
 }
 

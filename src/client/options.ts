@@ -46,12 +46,15 @@ export interface ClientOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface ReadOptions {
-  load: LoadRequest;
+export interface WorkerOptions {
   worker: WorkerLike | undefined;
   workerUrl: string | undefined;
-  onProgress: ((progress: LoadProgress) => void) | undefined;
   signal: AbortSignal | undefined;
+}
+
+export interface ReadOptions extends WorkerOptions {
+  load: LoadRequest;
+  onProgress: ((progress: LoadProgress) => void) | undefined;
 }
 
 const PREFIX_BYTES = 256 * 2 ** 20;
@@ -79,16 +82,12 @@ export function readClientOptions(options: unknown): ReadOptions {
     throw invalid('The options of createClient', `are ${show(options)}; give { model }.`);
   refuseUnknownOptions(options, KNOWN, '');
   refuseWebGpu(options);
-  const { worker, onProgress, signal } = options;
-  if (!isAbsent(worker) && !isWorkerLike(worker))
-    throw invalid('worker', `is ${show(worker)}; give a Worker.`);
+  const { onProgress } = options;
   if (!isAbsent(onProgress) && !isCallback(onProgress)) {
     throw invalid('onProgress', `is ${show(onProgress)}; give a function.`);
   }
-  if (!isAbsent(signal) && !(signal instanceof AbortSignal)) {
-    throw invalid('signal', `is ${show(signal)}; give an AbortSignal.`);
-  }
   return {
+    ...readWorkerOptions(options),
     load: {
       source: readModel(options['model'], 'model'),
       draft: isAbsent(options['draft']) ? null : readModel(options['draft'], 'draft'),
@@ -101,9 +100,20 @@ export function readClientOptions(options: unknown): ReadOptions {
       content: readContent(options),
       speculation: readSpeculation(options['speculation']),
     },
-    worker: worker ?? undefined,
-    workerUrl: readUrl(options['workerUrl'], 'workerUrl'),
     onProgress: onProgress ?? undefined,
+  };
+}
+
+/** Those of whoever starts a worker. */
+export function readWorkerOptions({ worker, workerUrl, signal }: Outside): WorkerOptions {
+  if (!isAbsent(worker) && !isWorkerLike(worker))
+    throw invalid('worker', `is ${show(worker)}; give a Worker.`);
+  if (!isAbsent(signal) && !(signal instanceof AbortSignal)) {
+    throw invalid('signal', `is ${show(signal)}; give an AbortSignal.`);
+  }
+  return {
+    worker: worker ?? undefined,
+    workerUrl: readUrl(workerUrl, 'workerUrl'),
     signal: signal ?? undefined,
   };
 }

@@ -4,6 +4,7 @@
  */
 import { SelvedgeError, assert } from '../errors.ts';
 import type {
+  Capabilities,
   DraftInfo,
   EngineInfo,
   GenerateRequest,
@@ -43,6 +44,7 @@ import type { Speculation } from './speculation.ts';
 export interface EngineParts extends ContentParts {
   loadModel(request: LoadRequest, call: LoadCall): Promise<LoadedModel>;
   inspectModel(request: ModelRequest): Promise<ModelInspection>;
+  readCapabilities(): Promise<Capabilities>;
   store: ModelStore;
   /** Lets waiting messages in. */
   turn: () => Promise<void>;
@@ -65,6 +67,8 @@ export interface Engine {
   tokenize(text: string, parseSpecial: boolean): number[];
   detokenize(ids: number[]): string;
   info(): EngineInfo;
+  /** What this device can do. */
+  capabilities(): Promise<Capabilities>;
   /** What a model is that need not be the loaded one. */
   inspect(request: ModelRequest): Promise<ModelInspection>;
   store: ModelStore;
@@ -176,6 +180,7 @@ export function createEngine(parts: EngineParts): Engine {
     tokenize: (text, parseSpecial) => running().model.encode(text, { parseSpecial }),
     detokenize: (ids) => running().model.decode(ids),
     info: () => infoOf(running().model),
+    capabilities: () => parts.readCapabilities(),
     inspect: (request) => parts.inspectModel(request),
     pinPrefix: (prompt, privacy) => pinPrefix(prompt, privacy, { ...running(), scheduler, turn, now }),
     prefixes: () => callsOf(running()),

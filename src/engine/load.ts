@@ -14,12 +14,20 @@ import { TextStream } from '../model/text-stream.ts';
 import { createTokenizer } from '../model/tokenizer.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { assert } from '../errors.ts';
-import type { ChatMessage, LoadRequest, ModelFacts, ModelInspection, ModelRequest } from '../rpc/protocol.ts';
+import type {
+  Capabilities,
+  ChatMessage,
+  LoadRequest,
+  ModelFacts,
+  ModelInspection,
+  ModelRequest,
+} from '../rpc/protocol.ts';
 import type { ModelFile, ModelSource, ModelStore, OpenOptions } from '../storage/model-file.ts';
 import { openOutputStore } from '../storage/idb-outputs.ts';
 import { openPrefixStore } from '../storage/idb-prefixes.ts';
 import { openContentKeys } from '../storage/opfs-keys.ts';
 import { createModelStore } from '../storage/weights.ts';
+import { readCapabilities } from './capabilities.ts';
 import { inspectModel } from './inspect.ts';
 import type { MeasureReading } from './inspect.ts';
 import type { ContentParts } from './kept-content.ts';
@@ -34,6 +42,7 @@ export type CreateSink = (plan: ModelPlan, options: SessionOptions) => Promise<W
 export interface ModelLoader extends ContentParts {
   store: ModelStore;
   inspectModel(request: ModelRequest): Promise<ModelInspection>;
+  readCapabilities(): Promise<Capabilities>;
   loadModel(request: LoadRequest, call: LoadCall): Promise<LoadedModel>;
 }
 
@@ -45,6 +54,7 @@ export function createModelLoader(
   return {
     store,
     inspectModel: (request) => inspectModel(store, request, measureReading),
+    readCapabilities: () => readCapabilities(),
     openKeys: openContentKeys,
     openPrefixes: openPrefixStore,
     openOutputs: openOutputStore,

@@ -13,7 +13,7 @@ import type { LoadOptions } from '../rpc/protocol.ts';
 const DEFAULT_CONTEXT = 4096;
 /** Contexts that are found by what fits are whole pages of the cache. */
 const STEP = 64;
-const MOST_THREADS = 16;
+export const MOST_THREADS = 16;
 const GIB = 2 ** 30;
 
 /** What a device offers. `deviceBytes`: what the browser says, rounded; absent in some. */
@@ -145,7 +145,7 @@ function gigabytes(bytes: number): string {
 }
 
 /** Memory is told by Chromium only, and rounded to a power of two. */
-function thisDevice(): DeviceMemory {
+export function thisDevice(): DeviceMemory {
   const scope = typeof navigator === 'undefined' ? undefined : navigator;
   const gibibytes: unknown = scope && Reflect.get(scope, 'deviceMemory');
   return {

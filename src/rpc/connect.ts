@@ -44,6 +44,7 @@ export type EngineCalls = Pick<
   | 'tokenize'
   | 'detokenize'
   | 'info'
+  | 'capabilities'
   | 'inspect'
   | 'listModels'
   | 'deleteModel'
@@ -169,6 +170,7 @@ function createConnection(
       tokenize: (text, parseSpecial) => call(() => remote.tokenize(text, parseSpecial)),
       detokenize: (ids) => call(() => remote.detokenize(ids)),
       info: () => call(() => remote.info()),
+      capabilities: () => call(() => remote.capabilities()),
       inspect: (request) => call(() => remote.inspect(request)),
       listModels: () => call(() => remote.listModels()),
       deleteModel: (id) => call(() => remote.deleteModel(id)),

@@ -6,6 +6,7 @@
  * of one generation, its end included, travels on its port. A worker sends at most one message per step, then
  * exactly one `end` or `error`; the page sends at most one `cancel`. Whoever is done closes its end.
  */
+import type { Capabilities } from './capabilities.ts';
 import type { EngineEvent } from './engine-events.ts';
 import type { SessionInfo, SessionOptions } from '../backend/session.ts';
 import type { WireError } from '../errors.ts';
@@ -31,6 +32,7 @@ export type WireFailure = WireError | WireFault;
 export type LoadOptions = Omit<SessionOptions, 'contextLength'> & { contextLength: number | 'fit' };
 
 export type { Privacy };
+export type { AdapterFacts, Capabilities } from './capabilities.ts';
 export type { EngineEvent, EngineEventType, EventsMessage } from './engine-events.ts';
 
 /** A model, and how it would be run. */
@@ -291,6 +293,8 @@ export interface EngineApi {
   tokenize(text: string, parseSpecial: boolean): Promise<number[]>;
   detokenize(ids: number[]): Promise<string>;
   info(): Promise<EngineInfo>;
+  /** What this device can do, with or without a model. */
+  capabilities(): Promise<Capabilities>;
   /** Reads the header alone. */
   inspect(request: ModelRequest): Promise<ModelInspection>;
   listModels(): Promise<StoredModel[]>;

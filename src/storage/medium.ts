@@ -7,6 +7,7 @@ import { hasDatabase } from './db.ts';
 import { indexedDbMedium } from './idb-chunks.ts';
 import { hasOpfs, opfsMedium } from './opfs.ts';
 import type { Backend } from './record.ts';
+import { estimateStorage } from './room.ts';
 
 /** One file, open. Who opens it closes it. */
 export interface ChunkFile {
@@ -37,4 +38,14 @@ export interface Medium {
 export async function availableMedia(): Promise<Medium[]> {
   if (!(await hasDatabase())) return [];
   return (await hasOpfs()) ? [opfsMedium, indexedDbMedium] : [indexedDbMedium];
+}
+
+/** Where models are kept here, and how much the browser says there is and is used. */
+export async function describeStorage(): Promise<{
+  medium: Backend | 'none';
+  quotaBytes: number | null;
+  usedBytes: number | null;
+}> {
+  const [[best], { quota, usage }] = await Promise.all([availableMedia(), estimateStorage()]);
+  return { medium: best?.backend ?? 'none', quotaBytes: quota ?? null, usedBytes: usage ?? null };
 }

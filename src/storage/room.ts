@@ -27,11 +27,15 @@ export function isQuotaError(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'QuotaExceededError';
 }
 
-async function availableBytes(): Promise<number | undefined> {
+/** What the browser says of this origin, where it says something. */
+export async function estimateStorage(): Promise<StorageEstimate> {
   const storage = navigator.storage as Partial<StorageManager> | undefined;
-  const estimate = await storage?.estimate?.().catch(() => undefined);
-  if (estimate?.quota === undefined) return undefined;
-  return Math.max(0, estimate.quota - (estimate.usage ?? 0));
+  return (await storage?.estimate?.().catch(() => undefined)) ?? {};
+}
+
+async function availableBytes(): Promise<number | undefined> {
+  const { quota, usage = 0 } = await estimateStorage();
+  return quota === undefined ? undefined : Math.max(0, quota - usage);
 }
 
 function storageFull(

@@ -26,6 +26,7 @@ export interface InProcessOptions {
   model?: LoadedModel;
   loadModel?: EngineParts['loadModel'];
   inspectModel?: EngineParts['inspectModel'];
+  readCapabilities?: EngineParts['readCapabilities'];
   stored?: StoredModel[];
   /** Default: nothing is kept. */
   prefixes?: PrefixStore;
@@ -44,6 +45,7 @@ export function startInProcess({
   model,
   loadModel,
   inspectModel,
+  readCapabilities,
   stored = [],
   prefixes,
   outputs,
@@ -58,6 +60,7 @@ export function startInProcess({
   const engine = createEngine({
     loadModel: loadModel ?? (() => (model ? Promise.resolve(model) : Promise.reject(new Error('no model')))),
     inspectModel: inspectModel ?? (() => Promise.reject(new Error('nothing to inspect'))),
+    readCapabilities: readCapabilities ?? (() => Promise.reject(new Error('no device to describe'))),
     store: createListedStore(stored),
     openKeys: async () => keys,
     openPrefixes: async () => prefixes,
