@@ -3,11 +3,12 @@
  * and the demo page (Vite; left out with --library).
  *
  * The library and the worker are two self-contained modules, so that they also work in a plain page without
- * a bundler. Bundlers recognise the worker by the literal `new Worker(new URL("../workers/engine.js", import.meta.url), …)`,
- * which a minifier rewrites: it is put back.
+ * a bundler. What only some pages need is imported when it is used: modules beside the library, which take what they
+ * share with it from it. Bundlers recognise the worker by the literal `new Worker(new URL("../workers/engine.js",
+ * import.meta.url), …)` and those modules by `import("./name.js")`, which a minifier rewrites: they are put back.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, parse } from 'node:path';
 import { mustRun } from './lib/command.mjs';
 import { root } from './lib/paths.mjs';
 
@@ -20,9 +21,10 @@ if (existsSync(join(root, 'scripts/build-kernels.mjs'))) {
   await mustRun('build the kernels', process.execPath, ['scripts/build-kernels.mjs']);
 }
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-await buildModule('src/index.ts', 'dist/lib/index.js');
+await buildModule('src/index.ts', 'dist/lib/index.js', { isSplit: true });
 await buildModule('workers/engine.ts', 'dist/workers/engine.js');
 restoreWorkerLiteral();
+restoreImportLiterals();
 await mustRun('emit the declarations', process.execPath, [
   tool('typescript/bin/tsc'),
   '--project',
@@ -37,21 +39,34 @@ if (withDemo)
     'warn',
   ]);
 
-async function buildModule(input, file) {
+async function buildModule(input, file, { isSplit = false } = {}) {
   const { build } = await import('rolldown');
+  const { dir, base } = parse(join(root, file));
   await build({
     input: join(root, input),
     cwd: root,
     platform: 'browser',
     resolve: { tsconfigFilename: join(root, 'tsconfig.base.json') },
+    // What a later module shares with the first one stays in it, and is exported under a short name.
+    ...(isSplit ? { preserveEntrySignatures: 'allow-extension' } : {}),
     output: {
-      file: join(root, file),
+      dir,
+      entryFileNames: base,
+      chunkFileNames: '[name].js',
       format: 'esm',
-      codeSplitting: false,
+      codeSplitting: isSplit,
       comments: false,
       minify: true,
     },
   });
+}
+
+function restoreImportLiterals() {
+  const folder = join(root, 'dist/lib');
+  for (const name of readdirSync(folder).filter((file) => file.endsWith('.js'))) {
+    const code = readFileSync(join(folder, name), 'utf8');
+    writeFileSync(join(folder, name), code.replace(/\bimport\(`(\.\/[\w-]+\.js)`\)/g, 'import("$1")'));
+  }
 }
 
 /** Without the literal a consumer's bundler leaves the worker behind, and nothing fails until it runs. */

@@ -31,6 +31,12 @@ export type ErrorCode =
   | 'device_lost'
   /** The worker died, or its script could not be loaded. */
   | 'worker_crashed'
+  /** Nobody may or can answer: every plan was vetoed. `details.gate` is the first gate that left none. */
+  | 'no_route'
+  /** The endpoint failed, or broke off: then `details.partial` is the text that had come. */
+  | 'cloud_failed'
+  /** Something was about to leave the page that the decision does not cover. It was not sent. */
+  | 'egress_refused'
   /** The client was closed. */
   | 'closed';
 

@@ -7,6 +7,7 @@ export type { ClientOptions } from './client/options.ts';
 export type { LocalFile, ModelAddress, ModelOption } from './client/model-option.ts';
 export { capabilities } from './client/capabilities.ts';
 export type { CapabilitiesOptions } from './client/capabilities.ts';
+export { replay } from './client/load-routed.ts';
 export { inspectModel } from './client/inspect.ts';
 export type { InspectModelOptions, InspectOptions } from './client/inspect.ts';
 export { modelPresets } from './client/presets.ts';
@@ -25,6 +26,7 @@ export type {
   CompletionLogprobs,
   CompletionParams,
   FinishReason,
+  MediaPart,
   Model,
   ModelList,
   RequestOptions,
@@ -32,9 +34,27 @@ export type {
   TextPart,
   Timings,
   TokenLogprob,
+  Tool,
+  ToolCall,
+  ToolCallDelta,
   TopLogprob,
   Usage,
 } from './client/types.ts';
+export type {
+  Decision,
+  DecisionRecord,
+  Gate,
+  Plan,
+  PlanKind,
+  PlanPrediction,
+  Policy,
+  RankedPlan,
+  Reason,
+  RequestFacts,
+  RouteWish,
+  Signals,
+} from './router/decision.ts';
+export type { PrivacyClass } from './privacy/classes.ts';
 export { SelvedgeError } from './errors.ts';
 export type { ErrorCode, ErrorDetails } from './errors.ts';
 export type {

@@ -7,7 +7,8 @@ import { invalid, isAbsent, isRecord, readChoice, refuseUnknown, show, unsupport
 import type { Outside } from './checks.ts';
 
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool'] as const;
-const KNOWN = new Set(['role', 'content', 'name', 'tool_call_id', 'reasoning_content']);
+/** Labels are read in privacy.ts. */
+const KNOWN = new Set(['role', 'content', 'name', 'tool_call_id', 'reasoning_content', 'privacy']);
 
 export function readMessages(value: unknown): ChatMessage[] {
   if (!Array.isArray(value) || value.length === 0) {

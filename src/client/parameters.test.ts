@@ -148,6 +148,34 @@ test('text parts are joined, and an assistant may have said nothing', () => {
   });
 });
 
+test.each([
+  ['nothing is said', {}, [{ role: 'user', content: 'a' }], 'personal'],
+  ['the request is labelled', { privacy: 'public' }, [{ role: 'user', content: 'a' }], 'public'],
+  ['a message is', { privacy: 'public' }, [{ role: 'user', content: 'a', privacy: 'secret' }], 'secret'],
+  ['a part is', {}, [{ role: 'user', content: [{ type: 'text', text: 'a', privacy: 'secret' }] }], 'secret'],
+  [
+    'a part is less private',
+    {},
+    [{ role: 'user', content: [{ type: 'text', text: 'a', privacy: 'public' }] }],
+    'personal',
+  ],
+])('a request is as private as the most private of it when %s', (_, selvedge, messages, privacy) => {
+  expect(readChatRequest({ messages, selvedge }, undefined).request.privacy).toBe(privacy);
+});
+
+test('without a cloud a route can only be the one that is taken anyway', () => {
+  expect(chat({ selvedge: { route: 'local', deadlineMs: 5, maxCost: 0 } })).toEqual(chat({}));
+  const thrown = expect(() => chat({ selvedge: { route: 'cloud' } }));
+  thrown.toThrow(expect.objectContaining({ code: 'no_route', details: { gate: 'policy' } }));
+});
+
+test('a label that is none is refused where it stands', () => {
+  const messages = [{ role: 'user', content: [{ type: 'text', text: 'a', privacy: 'hidden' }] }];
+  expect(() => readChatRequest({ messages }, undefined)).toThrow(
+    expect.objectContaining({ details: { param: 'messages[0].content[0].privacy' } }),
+  );
+});
+
 test('what asks for nothing but what is done anyway passes', () => {
   expect(chat({ response_format: { type: 'text' }, modalities: ['text'] })).toEqual(chat({}));
   expect(readTextRequest({ prompt: 'a', echo: false, best_of: 1 }, undefined)).toEqual(

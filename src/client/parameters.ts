@@ -17,7 +17,7 @@ import {
 } from './checks.ts';
 import type { Outside } from './checks.ts';
 import { readMessages } from './messages.ts';
-import { readPrivacy } from './privacy.ts';
+import { readLocalPrivacy } from './privacy.ts';
 
 export interface ReadRequest {
   request: Omit<GenerateRequest, 'cancelFlag'>;
@@ -126,7 +126,7 @@ function finishReading(
     request: {
       ...parts,
       sampling: readSampling(from),
-      privacy: readPrivacy(from['selvedge']),
+      privacy: readLocalPrivacy(from['selvedge'], from['messages']),
       choiceCount: readNumber(from, 'n', 1, { min: 1, max: 128, integer: true }),
       stop: readStop(from['stop']),
       stream,

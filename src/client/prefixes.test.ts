@@ -73,9 +73,9 @@ test('a beginning, a label, a name or an option that is wrong says which', async
     [() => prefixes.delete(7 as never), 'invalid_request', 'id'],
     [() => prefixes.clear({ all: true } as never), 'unsupported_parameter', 'options.all'],
     [
-      () => client.chat.completions.create({ messages: [question], selvedge: { route: 'cloud' } as never }),
+      () => client.chat.completions.create({ messages: [question], selvedge: { rout: 'cloud' } as never }),
       'unsupported_parameter',
-      'selvedge.route',
+      'selvedge.rout',
     ],
     [
       () => client.completions.create({ prompt: 'a', selvedge: { privacy: 'hidden' as never } }),

@@ -6,7 +6,7 @@ import type { EngineCalls } from '../rpc/connect.ts';
 import type { Prompt, StoredPrefix, PrefixUsage } from '../rpc/protocol.ts';
 import { invalid, isAbsent, isRecord, readBoolean, refuseUnknown, show } from './checks.ts';
 import { readMessages } from './messages.ts';
-import { readPrivacy } from './privacy.ts';
+import { readPinPrivacy } from './privacy.ts';
 import type { ChatMessageParam, SelvedgeParams } from './types.ts';
 
 export interface PrefixCalls {
@@ -14,7 +14,10 @@ export interface PrefixCalls {
    * Computes the beginning of a chat (or of a raw prompt) if it is not kept yet, and keeps it until it is deleted. Messages
    * that end with a user's are a whole prompt; others are what chats begin with, as a system prompt.
    */
-  pin(beginning: ChatMessageParam[] | string, options?: SelvedgeParams): Promise<StoredPrefix>;
+  pin(
+    beginning: ChatMessageParam[] | string,
+    options?: Pick<SelvedgeParams, 'privacy'>,
+  ): Promise<StoredPrefix>;
   /** Of this client's tenant, for every model; the last used first. */
   list(): Promise<StoredPrefix[]>;
   /**
@@ -40,7 +43,7 @@ export function createPrefixCalls(calls: Calls): PrefixCalls {
       if (!isAbsent(options) && !isRecord(options)) {
         throw invalid('options', `is ${show(options)}; give an object.`);
       }
-      return calls.pinPrefix(readBeginning(beginning), readPrivacy(options, 'options.'));
+      return calls.pinPrefix(readBeginning(beginning), readPinPrivacy(options, beginning));
     },
     list: () => calls.listPrefixes(),
     async delete(id) {

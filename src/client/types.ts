@@ -2,26 +2,56 @@
  * The public shapes: OpenAI's words for requests and responses, with what selvedge adds (`timings`, `seed`,
  * `top_k`, `min_p`, `repetition_penalty`). Inside the library everything is camelCase; `client/` converts.
  */
+import type { Decision, RouteWish } from '../router/decision.ts';
 import type { ContextPolicy, Privacy } from '../rpc/protocol.ts';
 
-export interface TextPart {
+/** A part of a message, and how private it is; default: as private as its message, or as the request says. */
+interface Labelled {
+  privacy?: Privacy | null;
+}
+
+export interface TextPart extends Labelled {
   type: 'text';
   text: string;
 }
 
-export interface ChatMessageParam {
+/** Parts other than text, which the local model does not take. Unlabelled they are secret. */
+export type MediaPart = Labelled &
+  (
+    | { type: 'image_url'; image_url: { url: string; detail?: 'auto' | 'low' | 'high' } }
+    | { type: 'input_audio'; input_audio: { data: string; format: 'wav' | 'mp3' } }
+    | { type: 'file'; file: { file_data?: string; file_id?: string; filename?: string } }
+  );
+
+export interface ToolCall {
+  id: string;
+  type: 'function';
+  function: { name: string; arguments: string };
+}
+
+export interface ChatMessageParam extends Labelled {
   role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
-  content: string | TextPart[] | null;
+  content: string | (TextPart | MediaPart)[] | null;
   name?: string;
   tool_call_id?: string;
+  tool_calls?: ToolCall[] | null;
   /** Of an assistant: what it thought before it answered. Most templates show a model only the latest. */
   reasoning_content?: string | null;
 }
 
-/** What only selvedge knows; never part of what a model sees. */
+/** What only selvedge knows; never part of what a model sees, and never sent anywhere. */
 export interface SelvedgeParams {
-  /** Of the prompt and its answer. What is 'secret' is never written, unless there is a passphrase. Default 'personal'. */
+  /**
+   * Of what has no label of its own, and at least of the whole with its answer. What is 'secret' never leaves, and is
+   * never written unless there is a passphrase. Default 'personal', media 'secret'.
+   */
   privacy?: Privacy | null;
+  /** Who may answer. Default 'auto'. */
+  route?: RouteWish | null;
+  /** Who is expected to be ready by then goes first. */
+  deadlineMs?: number | null;
+  /** Most that the request may cost, in the currency of the endpoints' prices. */
+  maxCost?: number | null;
 }
 
 /** What chat and raw completions have in common. `null` counts as absent. */
@@ -71,6 +101,22 @@ export interface ChatCompletionParams extends GenerationParams {
   top_logprobs?: number | null;
   /** Passed to the model's chat template, such as `{ enable_thinking: false }`. */
   chat_template_kwargs?: Record<string, unknown> | null;
+  /** What only endpoints take; the local model does not yet. */
+  tools?: Tool[] | null;
+  tool_choice?: 'none' | 'auto' | 'required' | { type: 'function'; function: { name: string } } | null;
+  parallel_tool_calls?: boolean | null;
+  response_format?:
+    { type: 'text' | 'json_object' } | { type: 'json_schema'; json_schema: Record<string, unknown> } | null;
+}
+
+export interface Tool {
+  type: 'function';
+  function: {
+    name: string;
+    description?: string;
+    parameters?: Record<string, unknown>;
+    strict?: boolean | null;
+  };
 }
 
 export interface CompletionParams extends GenerationParams {
@@ -126,7 +172,8 @@ export interface Usage {
   completion_tokens_details: { reasoning_tokens: number };
 }
 
-export type FinishReason = 'stop' | 'length';
+/** The local model's are 'stop' and 'length'. */
+export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 
 export interface TopLogprob {
   token: string;
@@ -148,38 +195,65 @@ interface ResponseBase {
   /** Seconds since the epoch. */
   created: number;
   model: string;
-  /** Device, instruction set and KV format: what a seeded answer depends on besides the request. */
+  /** Device, instruction set and KV format: what a seeded answer depends on besides the request. Else what the endpoint says. */
   system_fingerprint: string;
 }
 
 /** On the full response and on the last chunk that finishes a choice. */
 interface Extras {
+  /** Of an endpoint's answer: as they were seen from here. */
   timings: Timings;
-  seed: number;
+  /** `null`: the endpoint drew one and does not say which. */
+  seed: number | null;
 }
 
-export interface ChatCompletion extends ResponseBase, Extras {
+/** Who answered and why; only where the client has a cloud to choose. */
+interface Routed {
+  selvedge?: { decision: Decision };
+}
+
+export interface ChatCompletion extends ResponseBase, Extras, Routed {
   object: 'chat.completion';
   choices: {
     index: number;
     /** `reasoning_content` is there when the model thought before it answered. */
-    message: { role: 'assistant'; content: string; reasoning_content?: string; refusal: null };
+    message: {
+      role: 'assistant';
+      content: string;
+      reasoning_content?: string;
+      tool_calls?: ToolCall[];
+      refusal: null;
+    };
     logprobs: ChoiceLogprobs | null;
     finish_reason: FinishReason;
   }[];
   usage: Usage;
 }
 
-export interface ChatCompletionChunk extends ResponseBase, Partial<Extras> {
+/** `selvedge` is on the first one. */
+export interface ChatCompletionChunk extends ResponseBase, Partial<Extras>, Routed {
   object: 'chat.completion.chunk';
   choices: {
     index: number;
-    delta: { role?: 'assistant'; content?: string; reasoning_content?: string };
+    delta: {
+      role?: 'assistant';
+      content?: string;
+      reasoning_content?: string;
+      tool_calls?: ToolCallDelta[];
+    };
     logprobs: ChoiceLogprobs | null;
     finish_reason: FinishReason | null;
   }[];
   /** Only with `stream_options.include_usage`: null until the last chunk, whose `choices` are empty. */
   usage?: Usage | null;
+}
+
+/** Pieces with the same index make one call; `arguments` are joined. */
+export interface ToolCallDelta {
+  index: number;
+  id?: string;
+  type?: 'function';
+  function?: { name?: string; arguments?: string };
 }
 
 export interface CompletionLogprobs {

@@ -202,6 +202,9 @@ const CODES: Record<ErrorCode, true> = {
   out_of_memory: true,
   device_lost: true,
   worker_crashed: true,
+  no_route: true,
+  cloud_failed: true,
+  egress_refused: true,
   closed: true,
 };
 

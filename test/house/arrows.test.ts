@@ -62,6 +62,48 @@ const forbidden: Record<string, Case> = {
     'runs in browsers',
   ),
 
+  'the router may not ask the client': bad('src/router/b.ts', use('../client/x.ts'), 'router is pure'),
+  'the router may not run a provider': bad('src/router/c.ts', use('../provider/x.ts'), 'router is pure'),
+  'the router may not redact': bad('src/router/d.ts', use('../privacy/x.ts'), 'router is pure'),
+  'the router may not look at a clock': bad(
+    'src/router/e.ts',
+    'export const a = Date.now();',
+    'router is pure',
+  ),
+  'the router may not draw': bad('src/router/f.ts', 'export const a = Math.random();', 'router is pure'),
+  'privacy may not import a provider': bad(
+    'src/privacy/a.ts',
+    useType('../provider/x.ts'),
+    'below the router and the providers',
+  ),
+  'privacy may not import the client': bad('src/privacy/b.ts', use('../client/types.ts'), 'by the types of'),
+  'a provider may not import the router': bad(
+    'src/provider/a.ts',
+    useType('../router/x.ts'),
+    'not their business',
+  ),
+  'a provider may not redact': bad('src/provider/b.ts', use('../privacy/x.ts'), 'types of privacy/'),
+  'a provider may not hold the connection': bad(
+    'src/provider/c.ts',
+    use('../rpc/connect.ts'),
+    "the client's",
+  ),
+  'a provider may not import other files of the client': bad(
+    'src/provider/d.ts',
+    useType('../client/x.ts'),
+    'by the types of',
+  ),
+
+  'eventsource-parser has one door': bad(
+    'src/client/g.ts',
+    use('eventsource-parser'),
+    'One door for each outside package',
+  ),
+  'libphonenumber-js has one door': bad(
+    'src/provider/e.ts',
+    use('libphonenumber-js'),
+    'One door for each outside package',
+  ),
   'comlink has one door': bad('src/client/d.ts', use('comlink'), 'One door for each outside package'),
   'idb-keyval has one door': bad('src/engine/d.ts', use('idb-keyval'), 'One door for each outside package'),
   'jinja has one door': bad(
@@ -107,6 +149,19 @@ const allowed: Record<string, Case> = {
     'src/client/ok.ts',
     `${use('../rpc/connect.ts')}\n${useType('../rpc/protocol.ts')}`,
   ),
+  'the router uses types and the order of classes': good(
+    'src/router/ok.ts',
+    `${use('../privacy/classes.ts')}\n${useType('../provider/x.ts')}`,
+  ),
+  'privacy uses the shapes of requests, and phone numbers': good(
+    'src/privacy/ok.ts',
+    `${useType('../client/types.ts')}\n${use('libphonenumber-js')}`,
+  ),
+  'a provider uses the shapes of requests, and the parser of events': good(
+    'src/provider/ok.ts',
+    `${useType('../client/types.ts')}\n${use('eventsource-parser')}`,
+  ),
+  'a provider uses types of privacy': good('src/provider/also-ok.ts', useType('../privacy/x.ts')),
   'the engine uses all below it': good(
     'src/engine/ok.ts',
     ['../model/x.ts', '../backend/x.ts', '../storage/x.ts'].map(use).join('\n'),

@@ -3,7 +3,7 @@
  * plain page without any bundler. Each chats with the real model in Chromium.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -78,6 +78,20 @@ test('library and worker are self-contained modules, and the library names its w
     'new Worker(new URL("../workers/engine.js", import.meta.url), { type: "module" })',
   );
   for (const code of [library, worker]) expect(code).not.toMatch(/^\s*(import|export)\b.*\bfrom\s*["']/m);
+});
+
+test('what only some pages need are modules of their own, which take what they share from the library', () => {
+  const lib = join(app, 'node_modules/selvedge/dist/lib');
+  const library = readFileSync(join(lib, 'index.js'), 'utf8');
+  expect(library).toContain('import("./routed.js")');
+  const others = readdirSync(lib).filter((file) => file.endsWith('.js') && file !== 'index.js');
+  expect(others).toContain('routed.js');
+  for (const file of others) {
+    const code = readFileSync(join(lib, file), 'utf8');
+    const named = [...code.matchAll(/\b(?:from|import)\s*\(?["']([^"']+)["']/g)].map(([, name]) => name);
+    for (const name of named) expect(['./index.js', ...others.map((other) => `./${other}`)]).toContain(name);
+    expect(code).not.toMatch(/\bimport\((?!")/);
+  }
 });
 
 test('library and worker together stay under 120 KB of gzip', () => {
