@@ -210,17 +210,17 @@ export interface KvCache {
   readonly byteLength: number;
   /** Forgets all after `length`. Continuing is bit-equal to never having gone ahead. */
   rewind(length: number): void;
-  /** Copies the cache out, in the portable format of its session. */
-  snapshot(): Uint8Array;
+  /** Copies the cache out as it is at the call, in the portable format of its session. */
+  snapshot(): Promise<Uint8Array>;
   /** Replaces the contents. Throws `invalid_request` if the snapshot is of another format or model. */
   restore(snapshot: Uint8Array): void;
   /** A new cache that starts with the first `length` tokens of this one. */
   fork(length: number): KvCache;
   /**
-   * The first `count` positions of block `index` (positions from `index * blocks.positions` on), copied. The same tokens
-   * give the same bytes in every session with the same `blocks.format`, whatever else the cache has held.
+   * The first `count` positions of block `index` (positions from `index * blocks.positions` on), copied as they are at the
+   * call, whatever happens to the cache before the promise is kept: what lies on a GPU is read back. The same tokens give the same bytes in every session with the same `blocks.format`, whatever else the cache has held.
    */
-  exportBlock(index: number, count: number): Uint8Array<ArrayBuffer>;
+  exportBlock(index: number, count: number): Promise<Uint8Array<ArrayBuffer>>;
   /**
    * Appends a block of `count` positions, exported by a session with the same format, to a cache that ends at the end of a
    * block. Throws, leaving the cache as it was: `invalid_request` if the bytes cannot be such a block,

@@ -173,7 +173,7 @@ export class PrefixKeeper {
   }
 
   async #blockOf({ cache }: Job, node: PrefixNode): Promise<PrefixBlock> {
-    const content = cache.exportBlock(node.start / this.#positions, node.positions);
+    const content = await cache.exportBlock(node.start / this.#positions, node.positions);
     const record = await this.#parts.shelf.rule.seal(content, node.key);
     return { node: { ...node, byteLength: record.length }, record };
   }

@@ -128,9 +128,9 @@ test('after drafts that were refused its cache holds the bits of one that never 
   await draft.step(ids.slice(0, 128), fresh, []);
   await draft.step(ids.slice(128), fresh, []);
   // Behind the end of an open page lies what was there before; whole pages are compared, and then a block of the open one.
-  expect(kv.cache.exportBlock(0, 64)).toEqual(fresh.exportBlock(0, 64));
-  expect(kv.cache.exportBlock(1, 64)).toEqual(fresh.exportBlock(1, 64));
-  expect(kv.cache.exportBlock(2, 23)).toEqual(fresh.exportBlock(2, 23));
+  expect(await kv.cache.exportBlock(0, 64)).toEqual(await fresh.exportBlock(0, 64));
+  expect(await kv.cache.exportBlock(1, 64)).toEqual(await fresh.exportBlock(1, 64));
+  expect(await kv.cache.exportBlock(2, 23)).toEqual(await fresh.exportBlock(2, 23));
 });
 
 test('models that are alike agree more often with the same noise than with other noise', async () => {

@@ -109,7 +109,7 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
         expect(cache.length).toBe(beginning.length + widths.reduce((sum, width) => sum + width, 0));
         cache.rewind(beginning.length);
         expect(await feed(s, cache, ids(20, 1))).toBe(expected);
-        expect(blocksOf(s, cache)).toEqual(blocksOf(s, plain));
+        expect(await blocksOf(s, cache)).toEqual(await blocksOf(s, plain));
         cache.dispose();
       }
     });
@@ -207,7 +207,7 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
       const s = await session();
       const cache = s.createCache();
       await feed(s, cache, ids(75));
-      const snapshot = cache.snapshot();
+      const snapshot = await cache.snapshot();
       const expected = await feed(s, cache, ids(9, 1));
       const restored = s.createCache();
       await feed(s, restored, ids(11, 6));
@@ -220,7 +220,7 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
       const s = await session();
       const cache = s.createCache();
       await feed(s, cache, ids(20));
-      const snapshot = cache.snapshot();
+      const snapshot = await cache.snapshot();
       const code = 'invalid_request';
       expect(() => cache.restore(snapshot.slice(0, snapshot.length - 3))).toThrow(
         expect.objectContaining({ code }),
@@ -242,12 +242,12 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
       const target = s.createCache();
       for (let start = 0; start < count; start += positions) {
         const part = Math.min(positions, count - start);
-        target.appendBlock(source.exportBlock(start / positions, part), part);
+        target.appendBlock(await source.exportBlock(start / positions, part), part);
       }
       expect(target.length).toBe(count);
       source.rewind(count);
       expect(await feed(s, target, ids(10, 1))).toBe(await feed(s, source, ids(10, 1)));
-      expect(blocksOf(s, target)).toEqual(blocksOf(s, source));
+      expect(await blocksOf(s, target)).toEqual(await blocksOf(s, source));
     });
 
     test('a block has the same bytes whatever the cache has held before and holds behind it', async () => {
@@ -255,24 +255,24 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
       const all = ids(90, 9);
       const cache = s.createCache();
       await feed(s, cache, [...all.slice(0, 69), ...ids(50, 2)]);
-      const ahead = cache.exportBlock(1, 5);
+      const ahead = await cache.exportBlock(1, 5);
       cache.rewind(69);
-      expect(cache.exportBlock(1, 5)).toEqual(ahead);
+      expect(await cache.exportBlock(1, 5)).toEqual(ahead);
       const other = s.createCache();
       await feed(s, other, [...all.slice(0, 69), ...ids(7, 4)], 31);
       other.rewind(69);
-      expect(other.exportBlock(1, 5)).toEqual(ahead);
+      expect(await other.exportBlock(1, 5)).toEqual(ahead);
     });
 
     test('a fork that goes on in an appended block leaves its source alone', async () => {
       const s = await session();
       const source = s.createCache();
       await feed(s, source, ids(20));
-      const block = source.exportBlock(0, 20);
+      const block = await source.exportBlock(0, 20);
       const target = s.createCache();
       target.appendBlock(block, 20);
       await feed(s, target.fork(20), ids(9, 1));
-      expect(target.exportBlock(0, 20)).toEqual(block);
+      expect(await target.exportBlock(0, 20)).toEqual(block);
     });
 
     test('refuses bytes that are no block, and a block beyond the context', async () => {
@@ -280,7 +280,7 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
       const { positions } = s.blocks;
       const source = s.createCache();
       await feed(s, source, ids(positions, 9));
-      const block = source.exportBlock(0, positions);
+      const block = await source.exportBlock(0, positions);
       const cache = s.createCache();
       const invalid = expect.objectContaining({ code: 'invalid_request' });
       expect(() => cache.appendBlock(block.subarray(0, block.length - 1), positions)).toThrow(invalid);
@@ -376,12 +376,13 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
 }
 
 /** Of all blocks, the open one included: equal strings are equal bytes. */
-function blocksOf(session: Session, cache: ReturnType<Session['createCache']>): string[] {
+function blocksOf(session: Session, cache: KvCache): Promise<string[]> {
   const { positions } = session.blocks;
-  return Array.from({ length: Math.ceil(cache.length / positions) }, (_, i) => {
-    const block = cache.exportBlock(i, Math.min(positions, cache.length - i * positions));
+  const blocks = Array.from({ length: Math.ceil(cache.length / positions) }, async (_, i) => {
+    const block = await cache.exportBlock(i, Math.min(positions, cache.length - i * positions));
     return bits(new Float32Array(block.buffer));
   });
+  return Promise.all(blocks);
 }
 
 /** Equal strings are equal bits, -0 and NaN included. */

@@ -6,7 +6,7 @@
  */
 import { afterAll, describe, expect, test } from 'vitest';
 import type { KvCache, Session, SessionOptions } from '../../src/backend/session.ts';
-import { blockLayout } from '../../src/backend/wasm/page-blocks.ts';
+import { blockLayout } from '../../src/backend/page-blocks.ts';
 import { partings, pickRow, rowsOf, sameBits, someIds } from '../kernels/feeding.ts';
 import { ROPE, madeModel } from '../kernels/made-model.ts';
 import type { MadeModel, MadeOptions } from '../kernels/made-model.ts';
@@ -39,13 +39,13 @@ function blankToken({ plan, bytes }: MadeModel): MadeModel {
 }
 
 /** The same positions with the lower four bits of every key and value set to 8, in a new cache. */
-function coarsened(session: Session, { plan }: MadeModel, cache: KvCache): KvCache {
+async function coarsened(session: Session, { plan }: MadeModel, cache: KvCache): Promise<KvCache> {
   const { units, sections } = blockLayout(plan.shape, 'q8');
   const out = session.createCache();
   const { positions } = session.blocks;
   for (let start = 0; start < cache.length; start += positions) {
     const count = Math.min(positions, cache.length - start);
-    const block = cache.exportBlock(start / positions, count);
+    const block = await cache.exportBlock(start / positions, count);
     const quads = Math.ceil(count / 4);
     let at = 0;
     for (let unit = 0; unit < units; unit++) {
@@ -75,7 +75,7 @@ describe.each(Object.entries(MODELS))('the draft view (%s)', (_, model) => {
     for (const length of [1, 63, 64, 255, 256, ids.length]) {
       const cache = session.createCache();
       await rowsOf(session, ids.slice(0, length), 128, cache);
-      const reference = coarsened(session, model, cache);
+      const reference = await coarsened(session, model, cache);
       await session.step([BLANK], reference, [pickRow(0)]);
       const expected = session.logits(0);
       const whole = cache.fork(length);

@@ -73,7 +73,7 @@ export function createTableSession(options: TableOptions): TableSession {
       this.ids.length = length;
     }
 
-    snapshot(): Uint8Array {
+    async snapshot(): Promise<Uint8Array> {
       return new Uint8Array(Uint32Array.of(MAGIC, vocabSize, ...this.ids).buffer);
     }
 
@@ -90,7 +90,7 @@ export function createTableSession(options: TableOptions): TableSession {
       return new TableCache(this.ids.slice(0, length));
     }
 
-    exportBlock(index: number, count: number): Uint8Array<ArrayBuffer> {
+    async exportBlock(index: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
       const start = index * BLOCK_POSITIONS;
       assert(start + count <= this.length, `block ${index} of ${count} ids`);
       return new Uint8Array(Uint32Array.from(this.ids.slice(start, start + count)).buffer);

@@ -165,7 +165,7 @@ class RemoteCache implements KvCache {
     this.#line.quick({ method: 'rewind', cache: this.number, length });
   }
 
-  snapshot(): Uint8Array {
+  async snapshot(): Promise<Uint8Array> {
     return this.#line.quick({ method: 'snapshot', cache: this.number }) as Uint8Array;
   }
 
@@ -179,7 +179,7 @@ class RemoteCache implements KvCache {
     return new RemoteCache(this.#line, cache, this.#nextNumber);
   }
 
-  exportBlock(index: number, count: number): Uint8Array<ArrayBuffer> {
+  async exportBlock(index: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
     return this.#line.quick({
       method: 'exportBlock',
       cache: this.number,

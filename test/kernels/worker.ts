@@ -19,7 +19,7 @@ const Instance = WebAssembly.Instance;
 if (self.name === THREAD_NAME) runKernelThread(self);
 else {
   self.addEventListener('message', ({ data: { call, shared } }: MessageEvent<Call>) => {
-    if (shared) answerAtOnce(call as QuickCall, shared);
+    if (shared) void answerAtOnce(call as QuickCall, shared);
     else void answer(call as SlowCall).then((content) => self.postMessage(content));
   });
 }
@@ -71,9 +71,9 @@ function cacheOf(cache: number): KvCache {
   return found;
 }
 
-function answerAtOnce(call: QuickCall, shared: SharedArrayBuffer): void {
+async function answerAtOnce(call: QuickCall, shared: SharedArrayBuffer): Promise<void> {
   try {
-    const result = quick(call);
+    const result = await quick(call);
     if (result instanceof Uint8Array) put(shared, BYTES_READY, result);
     else put(shared, JSON_READY, json(result));
   } catch (error) {

@@ -87,7 +87,7 @@ async function speak(
       stepEnd: () => undefined,
     });
     const ms = now() - start;
-    const kv = toHex(sha256Of(cache, session.blocks.positions));
+    const kv = toHex(await sha256Of(cache, session.blocks.positions));
     return { ids: said, ms, kv, drafted: 0, accepted: 0, ...guesser?.counts?.() };
   } finally {
     cache.dispose();
@@ -130,10 +130,10 @@ async function guesserOf(mode: Exclude<Mode, 'plain'>, model: LoadedModel): Prom
   return speculator;
 }
 
-function sha256Of(cache: KvCache, positions: number): Uint8Array {
+async function sha256Of(cache: KvCache, positions: number): Promise<Uint8Array> {
   const sha256 = new Sha256();
   for (let start = 0; start < cache.length; start += positions) {
-    sha256.update(cache.exportBlock(start / positions, Math.min(positions, cache.length - start)));
+    sha256.update(await cache.exportBlock(start / positions, Math.min(positions, cache.length - start)));
   }
   return sha256.finish();
 }

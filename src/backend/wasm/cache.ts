@@ -3,33 +3,12 @@
  * open page is overwritten before anything reads it.
  */
 import { SelvedgeError, assert } from '../../errors.ts';
-import type { KvCache, ModelShape } from '../session.ts';
+import { packSnapshot, unpackSnapshot } from '../kv-snapshot.ts';
+import type { SnapshotFormat } from '../kv-snapshot.ts';
+import { PAGE_POSITIONS, blockBytes, readBlock, writeBlock } from '../page-blocks.ts';
+import type { KvCache } from '../session.ts';
 import type { Arena } from './arena.ts';
-import { blockBytes, blockLayout, readBlock, writeBlock } from './page-blocks.ts';
-import type { BlockLayout } from './page-blocks.ts';
-import { PAGE_POSITIONS } from './pages.ts';
 import type { Page, PagePool } from './pages.ts';
-
-/** Identifies a snapshot: what was written can only be read back by a session with the same numbers. */
-export interface SnapshotFormat {
-  layers: number;
-  kvHeads: number;
-  headSize: number;
-  int8: boolean;
-  /** Of the model's vectors, rotations and key centres: keys and values mean nothing without them. */
-  checksum: number;
-  layout: BlockLayout;
-}
-
-const MAGIC = 0x564b5653; // 'SVKV'
-/** 2: keys are smoothed where the model has biases or norms for them. */
-const VERSION = 2;
-const HEADER_BYTES = 32;
-
-export function snapshotFormat(shape: ModelShape, kv: 'q8' | 'f32', checksum: number): SnapshotFormat {
-  const { layerCount: layers, kvHeadCount: kvHeads, headSize } = shape;
-  return { layers, kvHeads, headSize, int8: kv === 'q8', checksum, layout: blockLayout(shape, kv) };
-}
 
 export class WasmCache implements KvCache {
   readonly rewindLimit = 0;
@@ -115,45 +94,27 @@ export class WasmCache implements KvCache {
     return fork;
   }
 
-  /** Header (magic, version, layers, kv heads, head size, int8, checksum, length; u32 each), then the pages. */
-  snapshot(): Uint8Array {
-    const { pageBytes } = this.#pool;
+  async snapshot(): Promise<Uint8Array> {
     const pages = this.#pages.slice(0, Math.ceil(this.#length / PAGE_POSITIONS));
-    const out = new Uint8Array(HEADER_BYTES + pages.length * pageBytes);
-    new Uint32Array(out.buffer, 0, HEADER_BYTES / 4).set([...this.#header(), this.#length]);
-    pages.forEach((page, i) => out.set(this.#bytesOf(page.at), HEADER_BYTES + i * pageBytes));
-    return out;
-  }
-
-  #header(): number[] {
-    const { layers, kvHeads, headSize, int8, checksum } = this.#format;
-    return [MAGIC, VERSION, layers, kvHeads, headSize, int8 ? 1 : 0, checksum];
+    return packSnapshot(
+      this.#format,
+      this.#length,
+      pages.map((page) => this.#bytesOf(page.at)),
+    );
   }
 
   restore(snapshot: Uint8Array): void {
-    const { pageBytes } = this.#pool;
-    const view = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength);
-    const word = (i: number): number => (i * 4 + 4 <= snapshot.byteLength ? view.getUint32(i * 4, true) : -1);
-    const length = word(7);
-    const count = Math.ceil(length / PAGE_POSITIONS);
-    const fits = this.#header().every((value, i) => word(i) === value) && length <= this.#capacity;
-    if (!fits || snapshot.byteLength !== HEADER_BYTES + count * pageBytes) {
-      throw new SelvedgeError(
-        'invalid_request',
-        'The snapshot is of another model, KV format or version, or was cut. Compute the prompt again.',
-      );
-    }
+    const { length, pages } = unpackSnapshot(this.#format, snapshot, this.#capacity);
     this.#keepPages(0);
-    for (let i = 0; i < count; i++) {
+    for (const bytes of pages) {
       const page = this.#pool.take();
-      const from = HEADER_BYTES + i * pageBytes;
-      this.#bytesOf(page.at).set(snapshot.subarray(from, from + pageBytes));
+      this.#bytesOf(page.at).set(bytes);
       this.#pages.push(page);
     }
     this.#length = length;
   }
 
-  exportBlock(index: number, count: number): Uint8Array<ArrayBuffer> {
+  async exportBlock(index: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
     const start = index * PAGE_POSITIONS;
     assert(count >= 1 && count <= PAGE_POSITIONS, `a block of ${count} positions`);
     assert(start + count <= this.#length, `positions ${start} to ${start + count} of ${this.#length}`);

@@ -4,8 +4,8 @@
  */
 import type { ModelShape } from '../session.ts';
 import type { Arena } from './arena.ts';
-import { pairOf } from './rotation.ts';
-import type { Rotation } from './rotation.ts';
+import { pairOf } from '../rotation.ts';
+import type { Rotation } from '../rotation.ts';
 
 /** The first position often has a key unlike all others (an attention sink) and is left out. */
 const POSITIONS = 24;

@@ -5,7 +5,7 @@
 import type { ModelPlan, SessionInfo, SessionOptions } from '../session.ts';
 import { LIMIT_BYTES } from './arena.ts';
 import { layOut, MAX_BATCH, unitBytes } from './layout.ts';
-import { PAGE_POSITIONS } from './pages.ts';
+import { PAGE_POSITIONS } from '../page-blocks.ts';
 import { placedBytes } from './placement.ts';
 
 /** All that the kernels can address. */

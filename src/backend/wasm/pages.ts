@@ -4,8 +4,6 @@
  */
 import type { Arena } from './arena.ts';
 
-export const PAGE_POSITIONS = 64;
-
 export interface Page {
   at: number;
   references: number;

@@ -6,7 +6,7 @@ import type { TensorRole } from '../session.ts';
 import { LIMIT_BYTES, outOfMemory } from './arena.ts';
 import { MAX_BATCH, unitBytes } from './layout.ts';
 import type { PackedModel } from './packed-model.ts';
-import { PAGE_POSITIONS } from './pages.ts';
+import { PAGE_POSITIONS } from '../page-blocks.ts';
 import { rotationOffset, writeRecords } from './records.ts';
 
 const TILE_POSITIONS = 256;

@@ -39,7 +39,7 @@ describe('a snapshot is refused', () => {
     const s = await open(model, options);
     const cache = s.createCache();
     await s.step(someIds(70), cache, []);
-    return cache.snapshot();
+    return await cache.snapshot();
   }
 
   test.each(['q8', 'f32'] as const)(

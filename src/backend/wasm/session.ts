@@ -4,16 +4,18 @@
  * stay where the kernels put them and are read in place.
  */
 import { SelvedgeError, assert } from '../../errors.ts';
+import { snapshotFormat } from '../kv-snapshot.ts';
+import { PAGE_POSITIONS } from '../page-blocks.ts';
+import { rotationOf, writeRotation } from '../rotation.ts';
+import type { Rotation } from '../rotation.ts';
 import { createSamplerScratch, pickToken } from '../sampler.ts';
 import type { KvBlocks, KvCache, Pick, PickRequest, Session, SessionInfo, StepOptions } from '../session.ts';
-import { WasmCache, snapshotFormat } from './cache.ts';
+import { WasmCache } from './cache.ts';
 import { calibrationIds, centreKeys, checksum } from './centre-keys.ts';
 import { MAX_BATCH, unitBytes } from './layout.ts';
 import { kernelsVersion } from './module.ts';
-import { PAGE_POSITIONS, PagePool } from './pages.ts';
+import { PagePool } from './pages.ts';
 import { limitHead, rotationOffset } from './records.ts';
-import { rotationOf, writeRotation } from './rotation.ts';
-import type { Rotation } from './rotation.ts';
 import { contextOf, layOutScratch } from './scratch.ts';
 import type { StepMemory } from './scratch.ts';
 import type { PackedModel } from './packed-model.ts';

@@ -11,8 +11,8 @@
 import { STILL_POSITIONS } from './centre-keys.ts';
 import type { PackedModel } from './packed-model.ts';
 import { setSmoothing } from './records.ts';
-import { pairOf } from './rotation.ts';
-import type { Rotation } from './rotation.ts';
+import { pairOf } from '../rotation.ts';
+import type { Rotation } from '../rotation.ts';
 
 /** Norm weights count as this part of the largest at least. */
 const LEAST_WEIGHT = 1 / 64;

@@ -3,10 +3,11 @@
  * positions (lanes) interleaved in every quad, so whole quads are copied and the lanes of positions that are not asked for
  * are blanked: a block never carries what was rewound, and the same positions always give the same bytes.
  *
- * A block is [unit][section][quad] of the page's layers x kv heads, as written by `writeKeyValue` (kernels/rotate.ts).
+ * A block is [unit][section][quad] of the page's layers x kv heads, as written by `writeKeyValue` (wasm/kernels/rotate.ts) and by the GPU's kernels.
  */
-import type { ModelShape } from '../session.ts';
-import { PAGE_POSITIONS } from './pages.ts';
+import type { ModelShape } from './session.ts';
+
+export const PAGE_POSITIONS = 64;
 
 const LANES = 4;
 

@@ -2,8 +2,8 @@
  * Cosines and sines of rotary positions, worked out in double precision for the rows of a step: a few microseconds each. The
  * scalings are those of ggml (`rope_yarn`), the kernels see only the table.
  */
-import { assert } from '../../errors.ts';
-import type { RopeScaling, RopeShape } from '../session.ts';
+import { assert } from '../errors.ts';
+import type { RopeScaling, RopeShape } from './session.ts';
 
 /** How one kind of layer rotates. */
 export interface Rotation {
