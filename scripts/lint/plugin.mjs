@@ -1,8 +1,10 @@
 /**
- * The one rule of ours that oxlint does not bring. `noUncheckedIndexedAccess` makes every read of a typed
+ * The rules of ours that oxlint does not bring. `noUncheckedIndexedAccess` makes every read of a typed
  * array `number | undefined`, and in a kernel's loop a check would cost time, so `values[i]!` is allowed. Any
  * other `!` hides a case that was not thought through.
  */
+import { oneDoorForBytes } from './one-door-for-bytes.mjs';
+
 const nonNullOnlyOnIndexReads = {
   create(context) {
     return {
@@ -21,5 +23,8 @@ const nonNullOnlyOnIndexReads = {
 
 export default {
   meta: { name: 'house' },
-  rules: { 'non-null-only-on-index-reads': nonNullOnlyOnIndexReads },
+  rules: {
+    'non-null-only-on-index-reads': nonNullOnlyOnIndexReads,
+    'one-door-for-bytes': oneDoorForBytes,
+  },
 };

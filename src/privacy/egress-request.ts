@@ -22,18 +22,20 @@ export interface EgressCover {
   forbidden: Forbidden;
 }
 
-/** All that must not leave: secret parts and what derives from them, the user's terms, checksummed ids. */
+/** All that must not leave: what is secret or derives from it, what was redacted, the user's terms, checksummed ids. */
 export interface Forbidden {
   /** What of it is in a text, in words without the content; null: nothing. */
   find(text: string): string | null;
 }
 
-/** No content. */
+/** One request that left or was kept from it. No content. */
 export interface LedgerRow {
   /** Milliseconds since the epoch. */
   time: number;
+  outcome: 'sent' | 'refused';
   purpose: EgressPurpose;
   host: string;
+  /** Of its address, headers and body; 0 when nothing left. */
   bytes: number;
   labels: readonly PrivacyClass[];
   decisionId: string;

@@ -18,7 +18,7 @@ export async function explainScriptFailure(scriptUrl: string | undefined): Promi
 async function probe(scriptUrl: string): Promise<[status: number, reason: string]> {
   try {
     // The one request outside the download's door: it reads no body, only whether the script is there.
-    // oxlint-disable-next-line no-restricted-globals
+    // oxlint-disable-next-line house/one-door-for-bytes
     const response = await fetch(scriptUrl, { method: 'HEAD', credentials: 'same-origin' });
     if (!response.ok) return [response.status, `the server answers ${response.status}.`];
     const type = response.headers.get('content-type') ?? 'none';

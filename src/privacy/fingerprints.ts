@@ -1,0 +1,151 @@
+/**
+ * What a text may be recognised by when a part of it turns up elsewhere: hashes of windows of its letters, of numbers and
+ * codes that say something by themselves, and of what it says in an encoding. Nothing of the text is kept.
+ *
+ * A passage of 24 letters is always recognised; so are half of a number or of a code, and a short text that is quoted
+ * whole. Fewer words than that are everybody's words. Of answers, only passages and long numbers count, and what turns up in an
+ * answer to something that is not private is everybody's too: models have their phrases.
+ */
+import { isAtMost } from './classes.ts';
+import type { PrivacyClass } from './classes.ts';
+import { createCommonPhrases } from './common-phrases.ts';
+import type { KeyedHash } from './keyed-hash.ts';
+import type { Letters, ReadLetters } from './letters.ts';
+import { isDay, tellingOf } from './telling.ts';
+import { viewsOf } from './views.ts';
+
+/** Windows of WINDOW units, STRIDE apart: whatever shares WINDOW + STRIDE - 1 of them has one of them whole. */
+const WINDOW = 20;
+const STRIDE = 5;
+/** Of a number or code; also the shortest that is looked for inside words. */
+const PIECE = 8;
+/** Shorter is anybody's. */
+const SHORTEST = 4;
+/** Of what the user names as such. */
+const SHORTEST_TERM = 2;
+/** Of a number in an answer, and of a word in what was decoded and may be chance. */
+const SHORTEST_UNSURE = 6;
+/** How a text came by its class: it was said to have it, or it is an answer to something that has it. */
+export type Origin = 'given' | 'derived';
+
+export interface Fingerprints {
+  add(text: string, privacy: PrivacyClass, origin: Origin): void;
+  /** Something that is recognised as a whole only: a name, a word of the user's. */
+  addTerm(term: string, privacy: PrivacyClass): void;
+  /** An answer to something that is not private: what it shares with answers to what is says nothing. */
+  addCommon(text: string): void;
+  /** Takes all of it back, for good. */
+  release(text: string): void;
+  /** The highest class of what is in the text, in any view of it; `public` if there is nothing. */
+  classOf(text: string): PrivacyClass;
+}
+
+interface Print {
+  privacy: PrivacyClass;
+  origin: Origin;
+}
+
+interface Hit {
+  length: number;
+  key: number;
+  print: Print;
+}
+
+export function createFingerprints(hash: KeyedHash, read: ReadLetters): Fingerprints {
+  /** By length of window, and then by hash. */
+  const prints = new Map<number, Map<number, Print>>();
+  const common = createCommonPhrases(hash, WINDOW, PIECE);
+  const released: Letters[] = [];
+
+  function put(length: number, key: number, print: Print): void {
+    if (print.origin === 'derived' && common.has(length, key)) return;
+    const ofLength = prints.get(length) ?? new Map<number, Print>();
+    prints.set(length, ofLength);
+    const known = ofLength.get(key);
+    const isSame = known?.privacy === print.privacy;
+    if (known && (isSame ? print.origin === 'derived' : isAtMost(print.privacy, known.privacy))) return;
+    ofLength.set(key, print);
+  }
+
+  function putWindows({ units }: Letters, length: number, stride: number, print: Print): void {
+    const keys = hash.windows(units, length);
+    for (let i = 0; i < keys.length; i += stride) put(length, keys[i]!, print);
+    const last = keys.at(-1);
+    if (last !== undefined) put(length, last, print);
+  }
+
+  function putWhole(letters: Letters, shortest: number, print: Print): void {
+    const { length } = letters.units;
+    if (length > WINDOW) putWindows(letters, WINDOW, STRIDE, print);
+    else if (length >= shortest) putWindows(letters, length, 1, print);
+  }
+
+  function* hitsIn({ units, starts }: Letters, isDecoded: boolean): Generator<Hit> {
+    for (const [length, known] of prints) {
+      if (isDecoded && length < SHORTEST_UNSURE) continue;
+      const keys = hash.windows(units, length);
+      for (let i = 0; i < keys.length; i++) {
+        const key = keys[i]!;
+        const print = known.get(key);
+        if (print === undefined) continue;
+        // What is short counts as a word of its own only: letters in a row are in many words.
+        if (length >= PIECE || (starts[i]! === 1 && starts[i + length]! === 1)) yield { length, key, print };
+      }
+    }
+  }
+
+  function takeBack(letters: Letters, from: readonly Origin[]): void {
+    for (const { length, key, print } of hitsIn(letters, false)) {
+      if (from.includes(print.origin)) prints.get(length)?.delete(key);
+    }
+  }
+
+  function keepReleased(): void {
+    for (const letters of released) takeBack(letters, ['given', 'derived']);
+  }
+
+  return {
+    add(text, privacy, origin) {
+      const print: Print = { privacy, origin };
+      const isDerived = origin === 'derived';
+      for (const { text: view, isDecoded, isBackwards } of viewsOf(text)) {
+        // Whoever looks for it looks backwards too.
+        if (isBackwards) continue;
+        const isSure = !isDecoded && !isDerived;
+        putWhole(read(view), isDerived ? WINDOW : isDecoded ? PIECE : SHORTEST, print);
+        for (const telling of tellingOf(view)) {
+          if (isDerived && isDay(telling)) continue;
+          const letters = read(telling);
+          if (letters.units.length > PIECE) putWindows(letters, PIECE, 1, print);
+          else putWhole(letters, isSure ? SHORTEST : SHORTEST_UNSURE, print);
+        }
+      }
+      keepReleased();
+    },
+    addTerm(term, privacy) {
+      putWhole(read(term), SHORTEST_TERM, { privacy, origin: 'given' });
+      keepReleased();
+    },
+    addCommon(text) {
+      const letters = read(text);
+      takeBack(letters, ['derived']);
+      common.add(letters, tellingOf(text).map(read));
+    },
+    release(text) {
+      const letters = read(text);
+      released.push(letters);
+      takeBack(letters, ['given', 'derived']);
+    },
+    classOf(text) {
+      let highest: PrivacyClass = 'public';
+      if (prints.size === 0) return highest;
+      for (const { text: view, isDecoded } of viewsOf(text)) {
+        for (const { print } of hitsIn(read(view), isDecoded)) {
+          if (!isAtMost(print.privacy, highest)) highest = print.privacy;
+          if (highest === 'secret') return highest;
+        }
+      }
+      return highest;
+    },
+  };
+}

@@ -1,0 +1,229 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { seeded } from '../../test/models/random.ts';
+import { redactText } from './redaction.ts';
+import { createRestorer, restore } from './restore.ts';
+import type { RestoreOptions } from './restore.ts';
+import { createVault } from './vault.ts';
+import type { Vault } from './vault.ts';
+
+const VALUES = ['Anna Müller', '张伟', 'O"Neil\\', 'anna@example.org', '<b>', 'a b\nc'];
+
+function vaultOf(values: readonly string[] = VALUES, seed = 1): { vault: Vault; aliases: string[] } {
+  const vault = createVault(seeded(seed).below);
+  return { vault, aliases: values.map((value) => vault.aliasOf('name', value)) };
+}
+
+/** Cut at every place that `cuts` names. */
+function inPieces(text: string, cuts: readonly number[], vault: Vault, options?: RestoreOptions): string {
+  const restorer = createRestorer(vault, options);
+  const places = [0, ...cuts.map((cut) => cut % (text.length + 1)).toSorted((a, b) => a - b), text.length];
+  let shown = '';
+  for (let i = 1; i < places.length; i++) shown += restorer.push(text.slice(places[i - 1], places[i]));
+  return shown + restorer.end();
+}
+
+const { vault, aliases } = vaultOf();
+const [anna = '', wei = '', neil = ''] = aliases;
+
+/** What models do to an alias, and what has to come of it when it stands for `value`. */
+const MUTATIONS: Record<string, (alias: string, value: string) => [written: string, expected: string]> = {
+  'as it is': (alias, value) => [alias, value],
+  'in small letters': (alias, value) => [alias.toLowerCase(), value],
+  'with a capital': (alias, value) => [alias[0] + alias.slice(1).toLowerCase(), value],
+  'with a possessive': (alias, value) => [`${alias}'s`, `${value}'s`],
+  'with another possessive': (alias, value) => [`${alias}’s`, `${value}’s`],
+  'in the plural': (alias, value) => [`${alias}s`, `${value}s`],
+  'with an ending': (alias, value) => [`${alias}ssa`, `${value}ssa`],
+  'with Markdown escapes': (alias, value) => [alias.replaceAll('-', '\\-'), value],
+  'with underscores': (alias, value) => [alias.replaceAll('-', '\\_'), value],
+  'with JSON escapes': (alias, value) => [alias.replaceAll('-', '\\u002d'), value],
+  'with spaces put in': (alias, value) => [alias.replaceAll('-', ' - '), value],
+  'with spaces instead': (alias, value) => [alias.replaceAll('-', ' '), value],
+  'with other hyphens': (alias, value) => [alias.replaceAll('-', '\u2011'), value],
+  'over two lines': (alias, value) => [alias.replace('-', '-\n'), value],
+  'letter by letter': (alias, value) => [[...alias].join(' '), value],
+  'with invisible characters': (alias, value) => [[...alias].join('\u200b'), value],
+  'without hyphens': (alias, value) => [alias.replaceAll('-', ''), value],
+  'in emphasis': (alias, value) => [`**${alias}**`, `**${value}**`],
+  'in brackets': (alias, value) => [`[${alias}]`, `[${value}]`],
+  'in quotes': (alias, value) => [`„${alias}“`, `„${value}“`],
+  'at the end of a sentence': (alias, value) => [`${alias}. `, `${value}. `],
+  'between letters of a script without spaces': (alias, value) => [`给${alias}写`, `给${value}写`],
+};
+
+describe('an alias comes back as what it stands for', () => {
+  for (const [name, mutate] of Object.entries(MUTATIONS)) {
+    it(`${name}, wherever the text is cut`, () => {
+      const [written, expected] = mutate(anna, 'Anna Müller');
+      const text = `Dear ${written} and ${wei}`;
+      for (let cut = 0; cut <= text.length; cut++) {
+        expect(inPieces(text, [cut], vault)).toBe(`Dear ${expected} and 张伟`);
+      }
+      const everywhere = Array.from(text, (_, i) => i);
+      expect(inPieces(text, everywhere, vault)).toBe(`Dear ${expected} and 张伟`);
+    });
+  }
+
+  it('in every text with aliases, however it is written and cut', () => {
+    const piece = fc.oneof(
+      fc.record({ alias: fc.nat(VALUES.length - 1), mutation: fc.constantFrom(...Object.keys(MUTATIONS)) }),
+      fc.constantFrom(' ', ', ', '. ', 'PERSON', '-', 'a', 'é', '😀', ' 12 ', '\n', '中', '\\', '"', '('),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 12 }),
+        fc.array(fc.nat(400), { maxLength: 8 }),
+        (pieces, cuts) => {
+          // A blank keeps one apart from what follows, where letters or digits would make another word of it.
+          const parts = pieces.map((one): [string, string] => {
+            if (typeof one === 'string') return [one, one];
+            const [written, expected] = MUTATIONS[one.mutation]!(aliases[one.alias]!, VALUES[one.alias]!);
+            return [` ${written} `, ` ${expected} `];
+          });
+          const text = parts.map(([written]) => written).join('');
+          expect(inPieces(text, cuts, vault)).toBe(parts.map(([, expected]) => expected).join(''));
+        },
+      ),
+    );
+  });
+
+  it('what was redacted comes back as it was', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.string(), fc.constantFrom(...VALUES)), { maxLength: 8 }), (parts) => {
+        const own = vaultOf([], 7).vault;
+        let text = '';
+        const findings = parts.map(([before, value]) => {
+          // Neither code nor an address, where it would stay away.
+          text += `${before.replaceAll(/[`~\n]/g, '')} `;
+          const start = text.length;
+          text += value;
+          const finding = {
+            start,
+            end: text.length,
+            kind: 'name',
+            text: value,
+            source: 'tagger',
+            confidence: 1,
+          } as const;
+          text += '\n';
+          return finding;
+        });
+        const redacted = redactText(text, findings, own);
+        for (const value of ['Anna', '张伟', 'example.org']) expect(redacted).not.toContain(value);
+        fc.pre(!/[a-z]:\/\/|www\.|\]\(|\]:|=/i.test(text));
+        expect(restore(redacted, own)).toBe(text);
+      }),
+    );
+  });
+});
+
+describe('nothing else comes back', () => {
+  it.each([
+    ['a number that goes on', `${anna}1`],
+    ['a word that ends so', `X${anna}`],
+    ['a part of it', anna.slice(0, -1)],
+    ['another number', anna.replace('001', '099')],
+    ['an alias of another chat', vaultOf(VALUES, 2).aliases[0] ?? ''],
+    ['a host name', `${anna}.example.com`],
+    ['an address at a host', `${anna}@example.com`],
+    ['letters too far apart', anna.replace('-', ' - - - ')],
+  ])('%s', (_, text) => {
+    expect(restore(`See ${text}!`, vault)).toBe(`See ${text}!`);
+  });
+
+  it('from texts without aliases, however they are cut', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), fc.array(fc.nat(100)), (text, cuts) => {
+        expect(inPieces(text, cuts, vault)).toBe(text);
+      }),
+    );
+  });
+
+  it.each([
+    ['a URL', `https://example.com/?q=${anna}`, 'url'],
+    ['a URL with escaped slashes', `https:\\/\\/example.com\\/${anna}`, 'url'],
+    ['a host', `www.example.com/${anna}`, 'url'],
+    ['a link', `[here](/search?q=${anna})`, 'url'],
+    ["a link's title", `[here](/search "${anna}")`, 'url'],
+    ['an image', `![](/pixel/${anna})`, 'url'],
+    ['a definition', `\n[1]: /${anna}`, 'url'],
+    ['a host without more', `example.com/?q=${anna}`, 'url'],
+    ['an attribute', `<img src="/${anna}">`, 'url'],
+    ['mailto', `mailto:${anna}`, 'url'],
+    ['code', `\`${anna}\``, 'code'],
+    ['code in two ticks', `\`\`a \` ${anna}\`\``, 'code'],
+    ['a block', `\n\`\`\`js\nlet a = "${anna}";\n\`\`\``, 'code'],
+    ['a block of tildes', `\n~~~\n${anna}\n~~~`, 'code'],
+    ['a block in a quote', `\n> \`\`\`\n> ${anna}\n> \`\`\``, 'code'],
+    ['a block that looks closed', `\n\`\`\`\n\`\`\` x\n${anna}\n\`\`\``, 'code'],
+    ['a block that does not end', `\n\`\`\`\n\n${anna}`, 'code'],
+  ] as const)('in %s, unless its label admits it', (_, inside, sink) => {
+    const text = `See ${inside}\n\nand ${wei}`;
+    const isOpen = inside.endsWith('\n\n' + anna);
+    const rest = isOpen ? wei : '张伟';
+    const everywhere = Array.from(text, (__, i) => i);
+    for (const cuts of [[], everywhere]) {
+      expect(inPieces(text, cuts, vault)).toBe(`See ${inside}\n\nand ${rest}`);
+      const admitted = { sinks: { [sink]: 'personal' } } as const;
+      const restored = inside.replace(anna, 'Anna Müller');
+      expect(inPieces(text, cuts, vault, admitted)).toBe(`See ${restored}\n\nand 张伟`);
+    }
+  });
+});
+
+describe('in JSON', () => {
+  const text = JSON.stringify({ to: neil, lines: [`Hi ${neil},\n\`${neil}\` https://x.test/${neil}`], n: 1 });
+
+  it('an answer gets it escaped, but not in code or addresses', () => {
+    for (let cut = 0; cut <= text.length; cut++) {
+      expect(JSON.parse(inPieces(text, [cut], vault, { format: 'json' }))).toEqual({
+        to: 'O"Neil\\',
+        lines: [`Hi O"Neil\\,\n\`${neil}\` https://x.test/${neil}`],
+        n: 1,
+      });
+    }
+  });
+
+  it("a tool's arguments get it only where their label admits it", () => {
+    expect(restore(text, vault, { format: 'tool-arguments' })).toBe(text);
+    const admitted = restore(text, vault, {
+      format: 'tool-arguments',
+      sinks: { 'tool-arguments': 'personal' },
+    });
+    expect(JSON.parse(admitted)).toMatchObject({ to: 'O"Neil\\' });
+  });
+});
+
+describe('what is held back', () => {
+  it('is never more than an alias can be long, and nothing at the end', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...anna, ' ', '\\', '-', 'x', anna), { maxLength: 60 }),
+        (pieces) => {
+          const restorer = createRestorer(createVaultWith(anna), {});
+          let taken = 0;
+          let shown = 0;
+          for (const piece of pieces) {
+            taken += piece.length;
+            shown += restorer.push(piece).length;
+            expect(taken - shown).toBeLessThan(6 * 5 * anna.length);
+          }
+          expect(shown + restorer.end().length).toBe(taken);
+        },
+      ),
+    );
+  });
+
+  it('is nothing where no alias can begin', () => {
+    const restorer = createRestorer(vault);
+    expect(restorer.push('Yes, we do.')).toBe('Yes, we do.');
+    expect(restorer.push(` ${anna.slice(0, 6)}`)).toBe(' ');
+    expect(restorer.push('al')).toBe(`${anna.slice(0, 6)}al`);
+  });
+});
+
+/** Restores the alias to itself, so that lengths can be compared. */
+function createVaultWith(alias: string): Vault {
+  return { aliasOf: () => alias, entries: () => [[alias, alias]] };
+}

@@ -1,0 +1,196 @@
+/**
+ * Labels that stick. The API is stateless, and whoever sends a conversation again (the `openai` package, say) sends it without
+ * labels: so the store knows, by keyed fingerprints, the parts that were labelled and the answers that were given, and gives
+ * them the class they had. What quotes a secret is as secret as the secret; an answer is as private as the most private thing
+ * it was made from. Nothing that was said is kept, and everything is forgotten with the page.
+ *
+ * A class only ever rises by this. It falls by `declassify`, which is recorded.
+ */
+import type { ChatMessageParam } from '../client/types.ts';
+import { isAtMost, joinClasses } from './classes.ts';
+import type { PrivacyClass } from './classes.ts';
+import { createConversations } from './conversations.ts';
+import type { Conversation, Said } from './conversations.ts';
+import { createFingerprints } from './fingerprints.ts';
+import { createKeyedHash, HASH_KEY_WORDS } from './keyed-hash.ts';
+import type { Ledger } from './ledger.ts';
+import { readLetters } from './letters.ts';
+import type { ReadLetters } from './letters.ts';
+import { textsOf } from './message-texts.ts';
+import type { MessageText } from './message-texts.ts';
+import { createVault } from './vault.ts';
+
+export interface TaintStore {
+  label(messages: readonly ChatMessageParam[], defaults: LabelDefaults): LabelledConversation;
+  /**
+   * An answer to `to`, or what was thought before it, whole or broken off: it has the class of all that it was made from.
+   * `provider` is who gave it.
+   */
+  remember(answer: string, to: LabelledConversation, provider: string): void;
+  /** From now on the text, and what quotes it, has this class. An explicit act: it goes into the ledger. */
+  declassify(text: string, to: PrivacyClass, reason: string): void;
+  /** What of a text is secret, or derived from what is. */
+  classOf(text: string): PrivacyClass;
+}
+
+export interface LabelDefaults {
+  /** Of text without a label. */
+  text: PrivacyClass;
+  /** Of media without a label. */
+  media: PrivacyClass;
+  /** The request's own label: of what has none, and at least of the whole. */
+  request: PrivacyClass | null;
+}
+
+export interface LabelledText extends MessageText {
+  class: PrivacyClass;
+  /** What the class is from; where several say something, what says the most. */
+  source: 'label' | 'fingerprint' | 'request' | 'default';
+  /** Who gave it, if it is an answer that was remembered. */
+  provider: string | null;
+}
+
+export interface LabelledConversation {
+  /** In the order of `textsOf`. */
+  texts: LabelledText[];
+  /** Of the whole, and so of its answer. */
+  class: PrivacyClass;
+  /** The class that text without a label had. */
+  usual: PrivacyClass;
+  conversation: Conversation;
+}
+
+export interface TaintOptions {
+  ledger: Ledger;
+  /** Integers from 0 to below its argument. Default: WebCrypto's. */
+  random?: ((below: number) => number) | undefined;
+  /** What of texts is compared. */
+  read?: ReadLetters | undefined;
+}
+
+/** A text that was seen as a whole. */
+interface Known {
+  class: PrivacyClass;
+  provider: string | null;
+}
+
+/** In an answer: fewer are many people's answer. */
+const TELLING_LENGTH = 40;
+
+export function createTaintStore({
+  ledger,
+  random = randomBelow,
+  read = readLetters,
+}: TaintOptions): TaintStore {
+  const hash = createKeyedHash(Uint32Array.from({ length: HASH_KEY_WORDS }, () => random(2 ** 32)));
+  const fingerprints = createFingerprints(hash, read);
+  /** Labelled parts, by anyone. */
+  const labelled = new Map<number, Known>();
+  /** Answers, which count in assistants' messages only: "Yes" is anybody's. */
+  const answers = new Map<number, Known>();
+  const conversations = createConversations(
+    (...hashes) => hash.whole(Int32Array.from(hashes.flatMap((one) => [one / 2 ** 21, one % 2 ** 21]))),
+    () => createVault(random),
+  );
+
+  function hashOf(text: string): number {
+    const tidy = text.normalize('NFC').replace(/\s+/g, ' ').trim();
+    return hash.whole(Int32Array.from({ length: tidy.length }, (_, i) => tidy.charCodeAt(i)));
+  }
+
+  function saidOf({ role, field, text }: Pick<MessageText, 'role' | 'field' | 'text'>): Said {
+    const isAnswer = role === 'assistant' && field === 'content';
+    return { hash: hashOf(text), isAnswer, isTelling: text.length >= TELLING_LENGTH };
+  }
+
+  function labelText(text: MessageText, defaults: LabelDefaults): LabelledText {
+    const key = hashOf(text.text);
+    const answer = text.role === 'assistant' ? answers.get(key) : undefined;
+    const known = answer ?? labelled.get(key);
+    const said = text.label ?? known?.class ?? baseOf(text, defaults);
+    const found = joinClasses(
+      known?.class ?? 'public',
+      text.field === 'media' ? 'public' : fingerprints.classOf(text.text),
+    );
+    const source =
+      !isAtMost(found, said) || (text.label === null && known)
+        ? 'fingerprint'
+        : text.label !== null
+          ? 'label'
+          : defaults.request !== null
+            ? 'request'
+            : 'default';
+    return { ...text, class: joinClasses(said, found), source, provider: answer?.provider ?? null };
+  }
+
+  /** A label, or a request's, is remembered; a whole request's says nothing of the app's own instructions. */
+  function keep(text: LabelledText, { text: usual }: LabelDefaults): void {
+    const isInstruction = text.role === 'system' || text.role === 'developer';
+    if (text.source === 'default' || text.source === 'fingerprint') return;
+    if (text.source === 'request' && (isInstruction || text.class === 'public')) return;
+    if (text.text.trim() === '') return;
+    const key = hashOf(text.text);
+    if (labelled.get(key)?.class === text.class) return;
+    labelled.set(key, { class: text.class, provider: null });
+    if (text.field !== 'media' && !isAtMost(text.class, usual))
+      fingerprints.add(text.text, text.class, 'given');
+  }
+
+  return {
+    label(messages, defaults) {
+      const texts = textsOf(messages).map((text) => labelText(text, defaults));
+      for (const text of texts) keep(text, defaults);
+      // What one part says, another may quote, and it need not come first.
+      const settled = texts.map((text) => {
+        if (text.field === 'media') return text;
+        const found = fingerprints.classOf(text.text);
+        return isAtMost(found, text.class) ? text : { ...text, class: found, source: 'fingerprint' as const };
+      });
+      return {
+        texts: settled,
+        class: joinClasses(defaults.request ?? 'public', ...settled.map((text) => text.class)),
+        usual: defaults.text,
+        conversation: conversations.find(texts.map(saidOf)),
+      };
+    },
+    remember(answer, to, provider) {
+      if (answer.trim() === '') return;
+      answers.set(hashOf(answer), { class: to.class, provider });
+      if (isAtMost(to.class, to.usual)) fingerprints.addCommon(answer);
+      else fingerprints.add(answer, to.class, 'derived');
+      const said = to.texts.map(saidOf);
+      const last = saidOf({ role: 'assistant', field: 'content', text: answer });
+      conversations.remember([...said, last], to.conversation);
+    },
+    declassify(text, to, reason) {
+      const from = joinClasses(
+        fingerprints.classOf(text),
+        ...[answers, labelled].map((known) => known.get(hashOf(text))?.class ?? 'public'),
+      );
+      fingerprints.release(text);
+      for (const known of [answers, labelled]) {
+        const { provider = null } = known.get(hashOf(text)) ?? {};
+        known.set(hashOf(text), { class: to, provider });
+      }
+      ledger.declassified({ from, to, reason });
+    },
+    classOf: (text) => fingerprints.classOf(text),
+  };
+}
+
+function baseOf({ field, role, label }: MessageText, { text, media, request }: LabelDefaults): PrivacyClass {
+  if (label !== null) return label;
+  const usual = request ?? (field === 'media' ? media : text);
+  // Nobody knows what they were made from.
+  const isOfUnknownOrigin = role === 'assistant' || role === 'tool';
+  return isOfUnknownOrigin ? joinClasses(usual, 'personal') : usual;
+}
+
+/** Without bias: what does not divide evenly is drawn again. */
+function randomBelow(below: number): number {
+  const limit = 2 ** 32 - (2 ** 32 % below);
+  for (;;) {
+    const [drawn = 0] = crypto.getRandomValues(new Uint32Array(1));
+    if (drawn < limit) return drawn % below;
+  }
+}
