@@ -2,11 +2,12 @@
  * What a model says to anybody: hashes of passages and numbers in answers to what is not private. Answers share phrases ("let me
  * know if you have other questions"), and one that was said of something open says nothing about a secret.
  */
-import type { KeyedHash } from './keyed-hash.ts';
+import type { KeyedHash, Windows } from './keyed-hash.ts';
 import type { Letters } from './letters.ts';
+import { Prints } from './prints.ts';
 
 export interface CommonPhrases {
-  has(length: number, key: number): boolean;
+  has(length: number, windows: Windows, at: number): boolean;
   /** `telling`: the numbers and codes in it. */
   add(letters: Letters, telling: readonly Letters[]): void;
 }
@@ -16,22 +17,22 @@ const MOST = 500_000;
 
 /** `passage` and `piece`: how long the windows are that are compared. */
 export function createCommonPhrases(hash: KeyedHash, passage: number, piece: number): CommonPhrases {
-  const phrases = new Map<number, Set<number>>();
+  const phrases = new Map<number, Prints<true>>();
   let count = 0;
 
   function addWindows(units: Int32Array, length: number): void {
-    const ofLength = phrases.get(length) ?? new Set<number>();
+    const ofLength = phrases.get(length) ?? new Prints<true>();
     phrases.set(length, ofLength);
-    for (const key of hash.windows(units, length)) {
-      if (count >= MOST) return;
-      if (ofLength.has(key)) continue;
-      ofLength.add(key);
+    const windows = hash.windows(hash.mix(units), length);
+    for (let at = 0; at < windows.highs.length && count < MOST; at++) {
+      if (ofLength.get(windows, at)) continue;
+      ofLength.set(windows, at, true);
       count += 1;
     }
   }
 
   return {
-    has: (length, key) => phrases.get(length)?.has(key) ?? false,
+    has: (length, windows, at) => phrases.get(length)?.get(windows, at) ?? false,
     add(letters, telling) {
       addWindows(letters.units, passage);
       for (const { units } of telling) addWindows(units, Math.min(piece, units.length));

@@ -9,8 +9,9 @@
 import { isAtMost } from './classes.ts';
 import type { PrivacyClass } from './classes.ts';
 import { createCommonPhrases } from './common-phrases.ts';
-import type { KeyedHash } from './keyed-hash.ts';
+import type { KeyedHash, Windows } from './keyed-hash.ts';
 import type { Letters, ReadLetters } from './letters.ts';
+import { Prints } from './prints.ts';
 import { isDay, tellingOf } from './telling.ts';
 import { viewsOf } from './views.ts';
 
@@ -46,32 +47,32 @@ interface Print {
 }
 
 interface Hit {
-  length: number;
-  key: number;
+  prints: Prints<Print>;
+  windows: Windows;
+  at: number;
   print: Print;
 }
 
 export function createFingerprints(hash: KeyedHash, read: ReadLetters): Fingerprints {
-  /** By length of window, and then by hash. */
-  const prints = new Map<number, Map<number, Print>>();
+  const printsByLength = new Map<number, Prints<Print>>();
   const common = createCommonPhrases(hash, WINDOW, PIECE);
   const released: Letters[] = [];
 
-  function put(length: number, key: number, print: Print): void {
-    if (print.origin === 'derived' && common.has(length, key)) return;
-    const ofLength = prints.get(length) ?? new Map<number, Print>();
-    prints.set(length, ofLength);
-    const known = ofLength.get(key);
-    const isSame = known?.privacy === print.privacy;
-    if (known && (isSame ? print.origin === 'derived' : isAtMost(print.privacy, known.privacy))) return;
-    ofLength.set(key, print);
-  }
-
   function putWindows({ units }: Letters, length: number, stride: number, print: Print): void {
-    const keys = hash.windows(units, length);
-    for (let i = 0; i < keys.length; i += stride) put(length, keys[i]!, print);
-    const last = keys.at(-1);
-    if (last !== undefined) put(length, last, print);
+    const windows = hash.windows(hash.mix(units), length);
+    const count = windows.highs.length;
+    const prints = printsByLength.get(length) ?? new Prints<Print>();
+    printsByLength.set(length, prints);
+    for (let i = 0; i < count; i += stride) put(i);
+    if (count > 0) put(count - 1);
+
+    function put(at: number): void {
+      if (print.origin === 'derived' && common.has(length, windows, at)) return;
+      const known = prints.get(windows, at);
+      const isSame = known?.privacy === print.privacy;
+      if (known && (isSame ? print.origin === 'derived' : isAtMost(print.privacy, known.privacy))) return;
+      prints.set(windows, at, print);
+    }
   }
 
   function putWhole(letters: Letters, shortest: number, print: Print): void {
@@ -81,22 +82,23 @@ export function createFingerprints(hash: KeyedHash, read: ReadLetters): Fingerpr
   }
 
   function* hitsIn({ units, starts }: Letters, isDecoded: boolean): Generator<Hit> {
-    for (const [length, known] of prints) {
+    const mixed = hash.mix(units);
+    for (const [length, prints] of printsByLength) {
       if (isDecoded && length < SHORTEST_UNSURE) continue;
-      const keys = hash.windows(units, length);
-      for (let i = 0; i < keys.length; i++) {
-        const key = keys[i]!;
-        const print = known.get(key);
+      const windows = hash.windows(mixed, length);
+      for (let at = 0; at < windows.highs.length; at++) {
+        const print = prints.get(windows, at);
         if (print === undefined) continue;
         // What is short counts as a word of its own only: letters in a row are in many words.
-        if (length >= PIECE || (starts[i]! === 1 && starts[i + length]! === 1)) yield { length, key, print };
+        const isWord = starts[at]! === 1 && starts[at + length]! === 1;
+        if (length >= PIECE || isWord) yield { prints, windows, at, print };
       }
     }
   }
 
   function takeBack(letters: Letters, from: readonly Origin[]): void {
-    for (const { length, key, print } of hitsIn(letters, false)) {
-      if (from.includes(print.origin)) prints.get(length)?.delete(key);
+    for (const { prints, windows, at, print } of hitsIn(letters, false)) {
+      if (from.includes(print.origin)) prints.delete(windows, at);
     }
   }
 
@@ -138,7 +140,7 @@ export function createFingerprints(hash: KeyedHash, read: ReadLetters): Fingerpr
     },
     classOf(text) {
       let highest: PrivacyClass = 'public';
-      if (prints.size === 0) return highest;
+      if (printsByLength.size === 0) return highest;
       for (const { text: view, isDecoded } of viewsOf(text)) {
         for (const { print } of hitsIn(read(view), isDecoded)) {
           if (!isAtMost(print.privacy, highest)) highest = print.privacy;

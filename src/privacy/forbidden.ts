@@ -73,6 +73,7 @@ function redactedValues(
     }
   }
   const publicTexts = texts.filter((text) => text.class === 'public').map(({ text }) => text);
+  if (publicTexts.length === 0) return [...values];
   return [...values].filter((value) => {
     const one = createTerms([value]);
     return publicTexts.every((text) => one.classOf(text) === 'public');

@@ -7,13 +7,31 @@
  */
 
 export interface KeyedHash {
+  /** Once for a text, whatever windows are asked for. */
+  mix(units: Int32Array): Mixed;
   /** Of all windows of `length` units, by where they begin. None when there are fewer units. */
-  windows(units: Int32Array, length: number): Float64Array;
+  windows(mixed: Mixed, length: number): Windows;
   /** Of all units. */
   whole(units: Int32Array): number;
 }
 
+export interface Mixed {
+  a: Int32Array;
+  b: Int32Array;
+}
+
+/** The two halves of each hash: 32 and 20 bits. */
+export interface Windows {
+  highs: Int32Array;
+  lows: Int32Array;
+}
+
 export const HASH_KEY_WORDS = 4;
+const LOW_BITS = 20;
+
+export function keyOf({ highs, lows }: Windows, at: number): number {
+  return (highs[at]! >>> 0) * 2 ** LOW_BITS + lows[at]!;
+}
 
 /** `key`: random words. */
 export function createKeyedHash(key: Uint32Array): KeyedHash {
@@ -21,41 +39,51 @@ export function createKeyedHash(key: Uint32Array): KeyedHash {
   const baseA = seedA | 1;
   const baseB = seedB | 1;
 
-  function windows(units: Int32Array, length: number): Float64Array {
-    const hashes = new Float64Array(Math.max(0, units.length - length + 1));
-    if (hashes.length === 0) return hashes;
+  function mix(units: Int32Array): Mixed {
+    return { a: units.map((unit) => spread(unit ^ mixA)), b: units.map((unit) => spread(unit ^ mixB)) };
+  }
+
+  function windows({ a, b }: Mixed, length: number): Windows {
+    const count = Math.max(0, a.length - length + 1);
+    const highs = new Int32Array(count);
+    const lows = new Int32Array(count);
     // What a unit weighs when it leaves.
-    let topA = 1;
-    let topB = 1;
-    for (let i = 1; i < length; i++) {
-      topA = Math.imul(topA, baseA);
-      topB = Math.imul(topB, baseB);
-    }
-    let a = 0;
-    let b = 0;
-    for (let i = 0; i < units.length; i++) {
-      if (i >= length) {
-        const gone = units[i - length]!;
-        a = (a - Math.imul(mix(gone, mixA), topA)) | 0;
-        b = (b - Math.imul(mix(gone, mixB), topB)) | 0;
+    const topA = power(baseA, length);
+    const topB = power(baseB, length);
+    let high = 0;
+    let low = 0;
+    for (let i = 0; i < a.length; i++) {
+      high = (Math.imul(high, baseA) + a[i]!) | 0;
+      low = (Math.imul(low, baseB) + b[i]!) | 0;
+      const start = i - length + 1;
+      if (start < 0) continue;
+      if (start > 0) {
+        high = (high - Math.imul(a[start - 1]!, topA)) | 0;
+        low = (low - Math.imul(b[start - 1]!, topB)) | 0;
       }
-      a = (Math.imul(a, baseA) + mix(units[i]!, mixA)) | 0;
-      b = (Math.imul(b, baseB) + mix(units[i]!, mixB)) | 0;
+      highs[start] = high;
       // The low bits of such a polynomial are its weak ones.
-      if (i >= length - 1) hashes[i - length + 1] = (a >>> 0) * 2 ** 20 + (b >>> 12);
+      lows[start] = low >>> (32 - LOW_BITS);
     }
-    return hashes;
+    return { highs, lows };
   }
 
   return {
+    mix,
     windows,
-    whole: (units) => windows(units, units.length)[0] ?? 0,
+    whole: (units) => (units.length === 0 ? 0 : keyOf(windows(mix(units), units.length), 0)),
   };
 }
 
-/** Spreads a unit over 32 bits. */
-function mix(unit: number, key: number): number {
-  let mixed = Math.imul(unit ^ key, 0x85ebca6b);
+function power(base: number, exponent: number): number {
+  let result = 1;
+  for (let i = 0; i < exponent; i++) result = Math.imul(result, base);
+  return result;
+}
+
+/** A unit over 32 bits. */
+function spread(unit: number): number {
+  let mixed = Math.imul(unit, 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
   return mixed ^ (mixed >>> 16);
 }

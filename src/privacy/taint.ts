@@ -112,40 +112,40 @@ export function createTaintStore({
       known?.class ?? 'public',
       text.field === 'media' ? 'public' : fingerprints.classOf(text.text),
     );
-    const source =
-      !isAtMost(found, said) || (text.label === null && known)
-        ? 'fingerprint'
-        : text.label !== null
-          ? 'label'
-          : defaults.request !== null
-            ? 'request'
-            : 'default';
+    const isKnown = !isAtMost(found, said) || (text.label === null && known !== undefined);
+    const source = isKnown ? 'fingerprint' : sourceOf(text, defaults);
     return { ...text, class: joinClasses(said, found), source, provider: answer?.provider ?? null };
   }
 
-  /** A label, or a request's, is remembered; a whole request's says nothing of the app's own instructions. */
-  function keep(text: LabelledText, { text: usual }: LabelDefaults): void {
+  /**
+   * A label, or a request's, is remembered; a whole request's says nothing of the app's own instructions. True if there is
+   * something new to be recognised.
+   */
+  function keep(text: LabelledText, { text: usual }: LabelDefaults): boolean {
     const isInstruction = text.role === 'system' || text.role === 'developer';
-    if (text.source === 'default' || text.source === 'fingerprint') return;
-    if (text.source === 'request' && (isInstruction || text.class === 'public')) return;
-    if (text.text.trim() === '') return;
+    if (text.source === 'default' || text.source === 'fingerprint') return false;
+    if (text.source === 'request' && (isInstruction || text.class === 'public')) return false;
+    if (text.text.trim() === '') return false;
     const key = hashOf(text.text);
-    if (labelled.get(key)?.class === text.class) return;
+    if (labelled.get(key)?.class === text.class) return false;
     labelled.set(key, { class: text.class, provider: null });
-    if (text.field !== 'media' && !isAtMost(text.class, usual))
-      fingerprints.add(text.text, text.class, 'given');
+    if (text.field === 'media' || isAtMost(text.class, usual)) return false;
+    fingerprints.add(text.text, text.class, 'given');
+    return true;
+  }
+
+  function settle(text: LabelledText): LabelledText {
+    if (text.field === 'media') return text;
+    const found = fingerprints.classOf(text.text);
+    return isAtMost(found, text.class) ? text : { ...text, class: found, source: 'fingerprint' };
   }
 
   return {
     label(messages, defaults) {
       const texts = textsOf(messages).map((text) => labelText(text, defaults));
-      for (const text of texts) keep(text, defaults);
+      const isNew = texts.filter((text) => keep(text, defaults)).length > 0;
       // What one part says, another may quote, and it need not come first.
-      const settled = texts.map((text) => {
-        if (text.field === 'media') return text;
-        const found = fingerprints.classOf(text.text);
-        return isAtMost(found, text.class) ? text : { ...text, class: found, source: 'fingerprint' as const };
-      });
+      const settled = isNew ? texts.map(settle) : texts;
       return {
         texts: settled,
         class: joinClasses(defaults.request ?? 'public', ...settled.map((text) => text.class)),
@@ -176,6 +176,11 @@ export function createTaintStore({
     },
     classOf: (text) => fingerprints.classOf(text),
   };
+}
+
+function sourceOf({ label }: MessageText, { request }: LabelDefaults): LabelledText['source'] {
+  if (label !== null) return 'label';
+  return request === null ? 'default' : 'request';
 }
 
 function baseOf({ field, role, label }: MessageText, { text, media, request }: LabelDefaults): PrivacyClass {

@@ -1,17 +1,12 @@
 /**
- * The one door to the network: a GET of a model file from some offset on, as a stream of bytes that survives cut
+ * The worker's one door to the network: a GET of a model file that the app named, from some offset on, as a stream of bytes that survives cut
  * connections. A file that changed on the server is told by its ETag or date and is never mixed with what came
  * before. Nothing here knows of storage.
  */
 import { SelvedgeError } from '../errors.ts';
 import { isSameVersion, parseContentRange, rangeHeaders, totalBytes, versionOf } from './http-range.ts';
 import type { KnownFile, RangeRequest } from './http-range.ts';
-
-export interface RemoteFile {
-  id: string;
-  url: string;
-  headers?: Record<string, string>;
-}
+import type { RemoteFile } from './remote-file.ts';
 
 /** An answer whose body has begun. Whoever has it reads it to the end or cancels it. */
 export interface Connection extends KnownFile {
@@ -177,8 +172,14 @@ async function request(
   const isSameOrigin = new URL(remote.url).origin === self.origin;
   const headers = { ...remote.headers, ...rangeHeaders(range, known, isSameOrigin) };
   try {
-    // The HTTP cache would keep a second copy of what is stored anyway.
-    return await fetch(remote.url, { headers, cache: 'no-store', ...(signal ? { signal } : {}) });
+    return await fetch(remote.url, {
+      method: 'GET',
+      headers,
+      // The HTTP cache would keep a second copy of what is stored anyway.
+      cache: 'no-store',
+      referrerPolicy: 'no-referrer',
+      ...(signal ? { signal } : {}),
+    });
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw unreachable(remote, error);

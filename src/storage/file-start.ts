@@ -5,8 +5,10 @@
  */
 import { SelvedgeError } from '../errors.ts';
 import { connect, fetchRange } from './download.ts';
-import type { Connection, RemoteFile } from './download.ts';
+import type { Connection } from './download.ts';
 import type { FileSource, FileStart } from './model-file.ts';
+import { nameRemoteFile } from './remote-file.ts';
+import type { RemoteFile } from './remote-file.ts';
 
 /** Headers are between half a megabyte and twenty. Each range is as long as all before it together. */
 const FIRST_BYTES = 1 << 20;
@@ -26,10 +28,10 @@ export async function openFileStart(source: FileSource, signal?: AbortSignal): P
 }
 
 async function remoteStart(
-  { id, url, headers }: Extract<FileSource, { kind: 'url' }>,
+  source: Extract<FileSource, { kind: 'url' }>,
   signal: AbortSignal | undefined,
 ): Promise<FileStart> {
-  const remote = { id, url: new URL(url, self.location.href).href, ...(headers ? { headers } : {}) };
+  const remote = nameRemoteFile(source, self.location.href);
   let connection = await connect(remote, { start: 0, end: FIRST_BYTES }, undefined, signal);
   if (!canGoOn(connection)) {
     connection.cancel();

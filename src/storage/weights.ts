@@ -6,7 +6,7 @@
 import { SelvedgeError } from '../errors.ts';
 import { toHex, wholeChunks, HASH_BYTES } from './chunks.ts';
 import { connect } from './download.ts';
-import type { Connection, RemoteFile } from './download.ts';
+import type { Connection } from './download.ts';
 import { openFileStart } from './file-start.ts';
 import { openLocalFile } from './local-file.ts';
 import { lock, tryLock } from './locks.ts';
@@ -19,6 +19,8 @@ import { createMeter } from './progress.ts';
 import { isComplete, storedBytes } from './record.ts';
 import type { ModelRecord } from './record.ts';
 import { allRecords, findRecord, removeRecord, touchRecord } from './records.ts';
+import { nameRemoteFile } from './remote-file.ts';
+import type { RemoteFile } from './remote-file.ts';
 import { checkRoom } from './room.ts';
 import { digest } from './sha256.ts';
 import { UrlFile } from './url-file.ts';
@@ -180,8 +182,7 @@ class Opening {
   }
 
   get #remote(): RemoteFile {
-    const { id, url, headers } = this.#source;
-    return { id, url, ...(headers ? { headers } : {}) };
+    return nameRemoteFile(this.#source, self.location.href);
   }
 
   #newRecord({ version, byteLength }: Connection, backend: ModelRecord['backend']): ModelRecord {

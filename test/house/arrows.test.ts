@@ -33,6 +33,11 @@ const forbidden: Record<string, Case> = {
     use('../client/x.ts'),
     'never name a page room',
   ),
+  'the engine may not open the door itself': bad(
+    'src/engine/q.ts',
+    use('../storage/download.ts'),
+    'Only storage/ opens the door',
+  ),
   'the engine may not import rpc/connect': bad('src/engine/b.ts', use('../rpc/connect.ts'), 'who calls it'),
   'model may not import the engine': bad('src/model/a.ts', use('../engine/x.ts'), 'point one way'),
   'model may not import storage': bad('src/model/b.ts', use('../storage/x.ts'), 'point one way'),
