@@ -249,6 +249,16 @@ test('a conversation that goes on is not computed again', async () => {
   expect(second.timings.cache_n + second.timings.prompt_n).toBe(second.usage.prompt_tokens);
 });
 
+test('an answer that was begun is continued, and its beginning is not said again', async () => {
+  const { client } = await open({ answer: () => textIds('The sky is blue.') });
+  const begun = { role: 'assistant' as const, content: 'The sky' };
+  const request = { messages: [...messages, begun], temperature: 0 };
+  const { choices } = await client.chat.completions.create({ ...request, continue_final_message: true });
+  expect(choices[0]?.message.content).toBe(' is blue.');
+  const other = client.chat.completions.create({ messages, continue_final_message: true });
+  await expect(other).rejects.toMatchObject({ details: { param: 'continue_final_message' } });
+});
+
 test('a model that is not loaded is refused by name', async () => {
   const { client } = await open();
   await expect(client.chat.completions.create({ messages, model: 'gpt-4o' })).rejects.toMatchObject({

@@ -3,7 +3,7 @@
  * behind: a wrong value names its parameter; a parameter that would change the meaning and is not implemented is
  * refused, never ignored. `null` counts as absent. Defaults are OpenAI's.
  */
-import type { GenerateRequest, Prompt, SamplingRequest } from '../rpc/protocol.ts';
+import type { ChatMessage, GenerateRequest, Prompt, SamplingRequest } from '../rpc/protocol.ts';
 import {
   invalid,
   isAbsent,
@@ -55,6 +55,7 @@ const CHAT = new Set<string>([
   'max_completion_tokens',
   'top_logprobs',
   'chat_template_kwargs',
+  'continue_final_message',
 ]);
 const TEXT = new Set<string>([...SHARED, ...WITHOUT_EFFECT, 'prompt']);
 
@@ -75,9 +76,10 @@ export function readChatRequest(params: unknown, options: unknown): ReadRequest 
   const { priority, context } = readOptions(options, ['error', 'drop-oldest']);
   const kwargs = from['chat_template_kwargs'] ?? {};
   if (!isRecord(kwargs)) throw invalid('chat_template_kwargs', `is ${show(kwargs)}; give an object.`);
+  const messages = readMessages(from['messages']);
   const prompt: Prompt = {
     kind: 'chat',
-    messages: readMessages(from['messages']),
+    ...(readBoolean(from, 'continue_final_message') ? splitFinal(messages) : { messages }),
     templateArguments: kwargs,
     context,
   };
@@ -91,6 +93,19 @@ export function readChatRequest(params: unknown, options: unknown): ReadRequest 
     maxTokens: readChatMaxTokens(from),
     topLogprobs: withLogprobs ? (top ?? 0) : null,
   });
+}
+
+/** The last message is what the answer begins with. */
+function splitFinal(messages: ChatMessage[]): { messages: ChatMessage[]; beginning: string } {
+  const final = messages.at(-1);
+  if (final?.role === 'assistant' && messages.length > 1) {
+    return { messages: messages.slice(0, -1), beginning: final.content };
+  }
+  throw invalid(
+    'continue_final_message',
+    `is true, but the last message is ${messages.length > 1 ? `of role ${final?.role}` : 'the only one'}. ` +
+      `End with what the assistant has said of its answer.`,
+  );
 }
 
 export function readTextRequest(params: unknown, options: unknown): ReadRequest {

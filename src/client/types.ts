@@ -101,6 +101,8 @@ export interface ChatCompletionParams extends GenerationParams {
   top_logprobs?: number | null;
   /** Passed to the model's chat template, such as `{ enable_thinking: false }`. */
   chat_template_kwargs?: Record<string, unknown> | null;
+  /** The last message, an assistant's, is the beginning of the answer: it is continued, and not repeated. */
+  continue_final_message?: boolean | null;
   /** What only endpoints take; the local model does not yet. */
   tools?: Tool[] | null;
   tool_choice?: 'none' | 'auto' | 'required' | { type: 'function'; function: { name: string } } | null;

@@ -225,13 +225,16 @@ function createListener(
   };
 }
 
-/** Raw prompts are continued as they are. The prompt of a chat may end with the tag that opens the thinking. */
+/**
+ * Raw prompts, and answers that were begun, are continued as they are. The prompt of a chat may end with the tag that opens
+ * the thinking.
+ */
 function reasoningOf(
-  { prompt: { kind } }: GenerateRequest,
+  { prompt }: GenerateRequest,
   { ids }: PreparedPrompt,
   { reasoning: tags, decode: toText }: LoadedModel,
 ): OutputOptions['reasoning'] {
-  if (kind !== 'chat' || !tags) return { tags: undefined, isOpen: false };
+  if (prompt.kind !== 'chat' || prompt.beginning || !tags) return { tags: undefined, isOpen: false };
   return { tags, isOpen: toText(ids.slice(-PROMPT_END_TOKENS)).trimEnd().endsWith(tags.open) };
 }
 

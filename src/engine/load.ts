@@ -196,7 +196,8 @@ function describe(file: ModelFile, streamed: Opened & { session: Session }): Loa
     },
     decode: (ids) => tokenizer.detokenize(ids),
     tokenBytes: (id) => tokenizer.tokenBytes(id),
-    renderChat: (messages, variables) => template.renderToIds(messages.map(toTemplateMessage), { variables }),
+    renderChat: (messages, variables, beginning) =>
+      template.renderToIds(messages.map(toTemplateMessage), { variables, beginning }),
     reasoning: template.reasoning,
     openTextStream: (named) => new TextStream(tokenizer, { named }),
   };

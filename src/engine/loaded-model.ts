@@ -31,7 +31,12 @@ export interface LoadedModel {
   encodePrompt(text: string): number[];
   decode(ids: readonly number[]): string;
   tokenBytes(id: number): Uint8Array;
-  renderChat(messages: readonly ChatMessage[], templateArguments: Record<string, unknown>): number[];
+  /** `beginning`: what the answer begins with; the prompt ends behind it. */
+  renderChat(
+    messages: readonly ChatMessage[],
+    templateArguments: Record<string, unknown>,
+    beginning?: string,
+  ): number[];
   /** Between which tags a chat's answer is preceded by thinking. */
   reasoning: ReasoningTags | undefined;
   /** Control tokens are left out, but for those named. */

@@ -63,7 +63,7 @@ function commonTokens(prompt: Prompt, model: LoadedModel): number[] {
 function encode(prompt: Prompt, model: LoadedModel): number[] {
   switch (prompt.kind) {
     case 'chat':
-      return model.renderChat(prompt.messages, prompt.templateArguments);
+      return model.renderChat(prompt.messages, prompt.templateArguments, prompt.beginning);
     case 'text':
       return notEmpty(model.encodePrompt(prompt.text));
     case 'ids':
@@ -99,7 +99,7 @@ function dropOldest(
 ): PreparedPrompt {
   let messages: readonly ChatMessage[] = prompt.messages;
   for (;;) {
-    const ids = model.renderChat(messages, prompt.templateArguments);
+    const ids = model.renderChat(messages, prompt.templateArguments, prompt.beginning);
     if (fits(ids)) {
       const droppedMessages = prompt.messages.length - messages.length;
       return { ids, maxTokens: Math.min(maxTokens ?? Infinity, limit - ids.length), droppedMessages };

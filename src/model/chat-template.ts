@@ -23,6 +23,8 @@ export interface RenderOptions {
   addGenerationPrompt?: boolean;
   /** Further variables of the template, such as `enable_thinking`. */
   variables?: Readonly<Record<string, unknown>>;
+  /** What the answer begins with. Where the template opens a model's thinking, that is over then. */
+  beginning?: string | undefined;
   /** What `strftime_now` tells. Default: now. */
   now?: Date;
 }
@@ -41,16 +43,17 @@ export function createChatTemplate(header: GgufHeader, tokenizer: Tokenizer): Ch
   const own = new Metadata(header.metadata).string('tokenizer.chat_template');
   const { name, source } = own === undefined ? defaultTemplate(tokenizer) : { name: 'file', source: own };
   const template = createJinjaTemplate(source);
+  const reasoning = findReasoningTags(own, tokenizer);
   let guarded: Guarded | undefined;
 
   const renderGuarded = (
     messages: readonly TemplateMessage[],
     options: RenderOptions,
   ): { text: string; guard: SpecialGuard } => {
-    const { addGenerationPrompt = true, variables = {}, now = new Date() } = options;
+    const { addGenerationPrompt = true, variables = {}, now = new Date(), beginning = '' } = options;
     const { ofAll, ofAssistant } = (guarded ??= guardedTokens(source, tokenizer));
     const plain = messages.map(toTemplate);
-    const guard = new SpecialGuard([...ofAll.texts, source, JSON.stringify([plain, variables])]);
+    const guard = new SpecialGuard([...ofAll.texts, source, JSON.stringify([plain, variables]), beginning]);
     const marked = plain.map(({ role, ...fields }) => ({
       role,
       ...(guard.protectDeep(fields, role === 'assistant' ? ofAssistant : ofAll) as object),
@@ -61,13 +64,17 @@ export function createChatTemplate(header: GgufHeader, tokenizer: Tokenizer): Ch
       bos_token: piece(tokenizer.bosId),
       eos_token: piece(tokenizer.eosId),
     };
-    return { text: template.render(ours, variables, now), guard };
+    const text = template.render(ours, variables, now);
+    if (beginning === '') return { text, guard };
+    const isThinking = reasoning !== undefined && text.trimEnd().endsWith(reasoning.open);
+    const thought = isThinking ? `${reasoning.close}\n\n` : '';
+    return { text: text + thought + guard.protect(beginning, ofAssistant), guard };
   };
   const piece = (id: number | undefined): string => (id === undefined ? '' : tokenizer.pieceText(id));
 
   return {
     name,
-    reasoning: findReasoningTags(own, tokenizer),
+    reasoning,
     render: (messages, options = {}) => {
       const { text, guard } = renderGuarded(messages, options);
       return guard.unprotect(text);

@@ -58,7 +58,7 @@ export function createLocalProvider({ contextLength, createStream, now }: LocalP
       images: false,
       logprobs: true,
       n: true,
-      continues: 'no',
+      continues: 'always',
     },
     // A client exists once its model is loaded; when its worker dies, each call says so.
     health: () => ({ available: true, words: null }),

@@ -64,7 +64,7 @@ export type ProviderEvent =
       attempt: number;
       /** HTTP status, where there was an answer. */
       status: number | null;
-      cause: 'connect' | 'timeout' | 'status' | 'cut' | 'malformed' | 'refused';
+      cause: 'connect' | 'timeout' | 'status' | 'cut' | 'malformed' | 'refused' | 'token';
       /** Null: it is not tried again. */
       retryMs: number | null;
     }

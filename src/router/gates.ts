@@ -83,8 +83,8 @@ function labelsGate({ plan, request, policy }: GateInput): Verdict {
   if (plan.kind === 'local') return pass('What stays on this device may be anything.', { privacy });
   const counts = { privacy, secretParts: parts.secret, personalParts: parts.personal };
   if (privacy === 'secret') return veto('The request holds something secret, which never leaves.', counts);
-  const { state, protectedCount, residualRisk } = request.detection;
-  const data = { ...counts, detection: state, protectedCount, residualRisk };
+  const { state, protectedCount, unredactableCount, residualRisk } = request.detection;
+  const data = { ...counts, detection: state, protectedCount, unredactableCount, residualRisk };
   if (state !== 'done') {
     const why = state === 'failed' ? 'failed or took too long' : 'did not run';
     return veto(`The search for personal things ${why}, so all of it counts as sensitive.`, data);
@@ -92,6 +92,7 @@ function labelsGate({ plan, request, policy }: GateInput): Verdict {
   if (privacy === 'public') return publicVerdict(plan, data, protectedCount);
   if (plan.kind === 'cloud') return veto('Personal text leaves only redacted.', data);
   if (policy.personal === 'never') return veto('The policy keeps personal text on this device.', data);
+  if (unredactableCount > 0) return veto('It has personal parts that cannot be redacted.', data);
   if (!(residualRisk <= policy.maxResidualRisk)) {
     const limit = { ...data, maxResidualRisk: policy.maxResidualRisk };
     return veto('Too much that is personal may be left after redaction.', limit);

@@ -162,6 +162,8 @@ export type Prompt =
       messages: ChatMessage[];
       templateArguments: Record<string, unknown>;
       context: ContextPolicy;
+      /** What the answer begins with, said already: the model goes on behind it. Default: nothing. */
+      beginning?: string;
     }
   | { kind: 'text'; text: string }
   | { kind: 'ids'; ids: number[] };

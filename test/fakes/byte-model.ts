@@ -64,10 +64,10 @@ export function createByteModel({
     decode: (ids) => tokenizer.decode(ids, { special: true }),
     tokenBytes: (token) => tokenizer.tokenBytes(token),
     reasoning: thinks && { open: '<think>', close: '</think>', ids: new Set() },
-    renderChat: (messages) => [
+    renderChat: (messages, _variables, beginning = '') => [
       ...messages.flatMap(({ role, content }) => [START, ...textIds(`${role}\n${content}`), END, 10]),
       START,
-      ...textIds(`assistant\n${thinks?.promptOpens ? '<think>\n' : ''}`),
+      ...textIds(`assistant\n${thinks?.promptOpens ? '<think>\n' : ''}${beginning}`),
     ],
     openTextStream: (named) => new TextStream(tokenizer, { named }),
   };

@@ -61,7 +61,7 @@ export const NEEDS: RequestNeeds = {
 export const PUBLIC: RequestFacts = {
   privacy: 'public',
   parts: { public: 1, personal: 0, secret: 0 },
-  detection: { state: 'done', findings: {}, protectedCount: 0, residualRisk: 0 },
+  detection: { state: 'done', findings: {}, protectedCount: 0, unredactableCount: 0, residualRisk: 0 },
   promptTokens: 100,
   maxTokens: null,
   needs: NEEDS,
@@ -132,6 +132,7 @@ export const anyRecord: fc.Arbitrary<DecisionRecord> = fc.record({
       state: fc.constantFrom('none', 'done', 'failed'),
       findings: fc.dictionary(fc.constantFrom('card', 'email', 'term'), fc.nat(9)),
       protectedCount: fc.nat(2),
+      unredactableCount: fc.nat(1),
       residualRisk: fc.double({ min: 0, max: 1, noNaN: true }),
     }),
     promptTokens: fc.nat(200_000),
