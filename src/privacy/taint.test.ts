@@ -230,6 +230,39 @@ describe('an answer', () => {
     expect(store.label([{ role: 'assistant', content: 'Yes.' }], DEFAULTS).class).toBe('secret');
   });
 
+  it('that is short, in its place, has the class that it had there', () => {
+    const store = newStore();
+    store.remember('Yes.', store.label([user(SECRET, 'secret')], DEFAULTS), 'local');
+    store.remember('Yes.', store.label([user('Is it blue?')], DEFAULTS), 'cloud');
+    const yes: ChatMessageParam = { role: 'assistant', content: 'Yes.' };
+    const open = store.label([user('Is it blue?'), yes], DEFAULTS);
+    expect(open.texts[1]).toMatchObject({ class: 'personal', provider: 'cloud' });
+    expect(store.label([user('Is it?'), yes], DEFAULTS).class).toBe('secret');
+    expect(store.label([user(`${SECRET} `), yes], DEFAULTS).texts[1]).toMatchObject({ class: 'secret' });
+  });
+
+  it('may be a thought, several answers and calls of tools', () => {
+    const store = newStore();
+    const asked = store.label([user('Where?')], DEFAULTS);
+    for (const text of ['Hm.', 'Here.', 'There.', '{"a":1}', '{"b":2}']) store.remember(text, asked, 'cloud');
+    const call = (
+      args: string,
+    ): { id: string; type: 'function'; function: { name: string; arguments: string } } => ({
+      id: 'c',
+      type: 'function',
+      function: { name: 'f', arguments: args },
+    });
+    for (const answer of [
+      { reasoning_content: 'Hm.', content: 'There.' },
+      { content: 'Here.' },
+      { content: null, tool_calls: [call('{"a":1}'), call('{"b":2}')] },
+    ]) {
+      const again = store.label([user('Where?'), { role: 'assistant', ...answer }], DEFAULTS);
+      expect(again.conversation.vault).toBe(asked.conversation.vault);
+      for (const text of again.texts.slice(1)) expect(text.provider).toBe('cloud');
+    }
+  });
+
   it('makes the next answer as private, over many turns', () => {
     const store = newStore();
     let messages: ChatMessageParam[] = [user(SECRET, 'secret')];

@@ -7,10 +7,10 @@
  * A class only ever rises by this. It falls by `declassify`, which is recorded.
  */
 import type { ChatMessageParam } from '../client/types.ts';
+import { createAnswers } from './answers.ts';
+import type { Conversation, KnownAnswer, Said } from './answers.ts';
 import { isAtMost, joinClasses } from './classes.ts';
 import type { PrivacyClass } from './classes.ts';
-import { createConversations } from './conversations.ts';
-import type { Conversation, Said } from './conversations.ts';
 import { createFingerprints } from './fingerprints.ts';
 import { createKeyedHash, HASH_KEY_WORDS } from './keyed-hash.ts';
 import type { Ledger } from './ledger.ts';
@@ -68,15 +68,6 @@ export interface TaintOptions {
   read?: ReadLetters | undefined;
 }
 
-/** A text that was seen as a whole. */
-interface Known {
-  class: PrivacyClass;
-  provider: string | null;
-}
-
-/** In an answer: fewer are many people's answer. */
-const TELLING_LENGTH = 40;
-
 export function createTaintStore({
   ledger,
   random = randomBelow,
@@ -84,11 +75,9 @@ export function createTaintStore({
 }: TaintOptions): TaintStore {
   const hash = createKeyedHash(Uint32Array.from({ length: HASH_KEY_WORDS }, () => random(2 ** 32)));
   const fingerprints = createFingerprints(hash, read);
-  /** Labelled parts, by anyone. */
-  const labelled = new Map<number, Known>();
-  /** Answers, which count in assistants' messages only: "Yes" is anybody's. */
-  const answers = new Map<number, Known>();
-  const conversations = createConversations(
+  /** Parts that had a label. */
+  const labels = new Map<number, PrivacyClass>();
+  const answers = createAnswers(
     (...hashes) => hash.whole(Int32Array.from(hashes.flatMap((one) => [one / 2 ** 21, one % 2 ** 21]))),
     () => createVault(random),
   );
@@ -98,20 +87,19 @@ export function createTaintStore({
     return hash.whole(Int32Array.from({ length: tidy.length }, (_, i) => tidy.charCodeAt(i)));
   }
 
-  function saidOf({ role, field, text }: Pick<MessageText, 'role' | 'field' | 'text'>): Said {
-    const isAnswer = role === 'assistant' && field === 'content';
-    return { hash: hashOf(text), isAnswer, isTelling: text.length >= TELLING_LENGTH };
+  function saidOf({ message, role, text }: MessageText): Said {
+    return { message, hash: hashOf(text), length: text.length, isAssistants: role === 'assistant' };
   }
 
-  function labelText(text: MessageText, defaults: LabelDefaults): LabelledText {
-    const key = hashOf(text.text);
-    const answer = text.role === 'assistant' ? answers.get(key) : undefined;
-    const known = answer ?? labelled.get(key);
-    const said = text.label ?? known?.class ?? baseOf(text, defaults);
-    const found = joinClasses(
-      known?.class ?? 'public',
-      text.field === 'media' ? 'public' : fingerprints.classOf(text.text),
-    );
+  function labelText(
+    text: MessageText,
+    answer: KnownAnswer | undefined,
+    defaults: LabelDefaults,
+  ): LabelledText {
+    const known = answer?.class ?? labels.get(hashOf(text.text));
+    const said = text.label ?? known ?? baseOf(text, defaults);
+    const quoted = text.field === 'media' ? 'public' : fingerprints.classOf(text.text);
+    const found = joinClasses(known ?? 'public', quoted);
     const isKnown = !isAtMost(found, said) || (text.label === null && known !== undefined);
     const source = isKnown ? 'fingerprint' : sourceOf(text, defaults);
     return { ...text, class: joinClasses(said, found), source, provider: answer?.provider ?? null };
@@ -127,8 +115,8 @@ export function createTaintStore({
     if (text.source === 'request' && (isInstruction || text.class === 'public')) return false;
     if (text.text.trim() === '') return false;
     const key = hashOf(text.text);
-    if (labelled.get(key)?.class === text.class) return false;
-    labelled.set(key, { class: text.class, provider: null });
+    if (labels.get(key) === text.class) return false;
+    labels.set(key, text.class);
     if (text.field === 'media' || isAtMost(text.class, usual)) return false;
     fingerprints.add(text.text, text.class, 'given');
     return true;
@@ -142,7 +130,10 @@ export function createTaintStore({
 
   return {
     label(messages, defaults) {
-      const texts = textsOf(messages).map((text) => labelText(text, defaults));
+      const unlabelled = textsOf(messages);
+      const said = unlabelled.map(saidOf);
+      const known = answers.find(said);
+      const texts = unlabelled.map((text, i) => labelText(text, known[i], defaults));
       const isNew = texts.filter((text) => keep(text, defaults)).length > 0;
       // What one part says, another may quote, and it need not come first.
       const settled = isNew ? texts.map(settle) : texts;
@@ -150,28 +141,28 @@ export function createTaintStore({
         texts: settled,
         class: joinClasses(defaults.request ?? 'public', ...settled.map((text) => text.class)),
         usual: defaults.text,
-        conversation: conversations.find(texts.map(saidOf)),
+        conversation: answers.conversationOf(said),
       };
     },
     remember(answer, to, provider) {
       if (answer.trim() === '') return;
-      answers.set(hashOf(answer), { class: to.class, provider });
+      const known: KnownAnswer = { class: to.class, provider };
+      const given = { hash: hashOf(answer), length: answer.length };
+      answers.remember(given, to.texts.map(saidOf), known, to.conversation);
       if (isAtMost(to.class, to.usual)) fingerprints.addCommon(answer);
       else fingerprints.add(answer, to.class, 'derived');
-      const said = to.texts.map(saidOf);
-      const last = saidOf({ role: 'assistant', field: 'content', text: answer });
-      conversations.remember([...said, last], to.conversation);
     },
     declassify(text, to, reason) {
+      const key = hashOf(text);
+      const answer = answers.find([{ message: 0, hash: key, length: text.length, isAssistants: true }])[0];
       const from = joinClasses(
         fingerprints.classOf(text),
-        ...[answers, labelled].map((known) => known.get(hashOf(text))?.class ?? 'public'),
+        answer?.class ?? 'public',
+        labels.get(key) ?? 'public',
       );
       fingerprints.release(text);
-      for (const known of [answers, labelled]) {
-        const { provider = null } = known.get(hashOf(text)) ?? {};
-        known.set(hashOf(text), { class: to, provider });
-      }
+      answers.reclassify(key, to);
+      labels.set(key, to);
       ledger.declassified({ from, to, reason });
     },
     classOf: (text) => fingerprints.classOf(text),
