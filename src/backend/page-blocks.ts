@@ -3,7 +3,7 @@
  * positions (lanes) interleaved in every quad, so whole quads are copied and the lanes of positions that are not asked for
  * are blanked: a block never carries what was rewound, and the same positions always give the same bytes.
  *
- * A block is [unit][section][quad] of the page's layers x kv heads, as written by `writeKeyValue` (wasm/kernels/rotate.ts) and by the GPU's kernels.
+ * A block is [unit][section][quad] of the page's layers x kv heads, as written by `writeKeyValue` (wasm/kernels/rotate.ts) and the GPU.
  */
 import type { ModelShape } from './session.ts';
 

@@ -4,6 +4,7 @@
  * stay where the kernels put them and are read in place.
  */
 import { SelvedgeError, assert } from '../../errors.ts';
+import { calibrationIds, checksum, writeCentres } from '../key-centres.ts';
 import { snapshotFormat } from '../kv-snapshot.ts';
 import { PAGE_POSITIONS } from '../page-blocks.ts';
 import { rotationOf, writeRotation } from '../rotation.ts';
@@ -11,7 +12,6 @@ import type { Rotation } from '../rotation.ts';
 import { createSamplerScratch, pickToken } from '../sampler.ts';
 import type { KvBlocks, KvCache, Pick, PickRequest, Session, SessionInfo, StepOptions } from '../session.ts';
 import { WasmCache } from './cache.ts';
-import { calibrationIds, centreKeys, checksum } from './centre-keys.ts';
 import { MAX_BATCH, unitBytes } from './layout.ts';
 import { kernelsVersion } from './module.ts';
 import { PagePool } from './pages.ts';
@@ -163,11 +163,22 @@ export class WasmSession implements Session {
     this.run(ids, cache, []);
     const page = cache.pageAt(0);
     this.#rounding = checksum(arena.ints(page, this.#pool.pageBytes / 4));
-    const unit = unitBytes(plan.shape, options.kv);
-    if (options.kv === 'q8') {
-      centreKeys(plan.shape, this.#rotations, arena, page, ids.length, unit, this.#step.centres);
-    }
+    if (options.kv === 'q8') this.#centreKeys(page, ids.length);
     cache.dispose();
+  }
+
+  /** From the keys of the first `positions` of a page. */
+  #centreKeys(page: number, positions: number): void {
+    const { plan, options, arena } = this.#model;
+    const { headSize, layers, kvHeadCount } = plan.shape;
+    const bytes = unitBytes(plan.shape, options.kv);
+    for (let unit = 0; unit < layers.length * kvHeadCount; unit++) {
+      const rotation = this.#rotations[layers[Math.floor(unit / kvHeadCount)]!.rope];
+      const keys = arena.bytes(page + unit * bytes, 64 * headSize);
+      const scales = arena.floats(page + unit * bytes + 128 * headSize, positions);
+      const out = arena.floats(this.#step.centres + unit * headSize * 4, headSize);
+      writeCentres(rotation, keys, scales, positions, out);
+    }
   }
 
   /** How many of the started threads take part in a step. */
