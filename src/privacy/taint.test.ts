@@ -189,6 +189,19 @@ describe('a label sticks', () => {
     expect(store.label([image()], DEFAULTS).class).toBe('public');
   });
 
+  it('on what a file says, and on its name', () => {
+    const file = (filename: string, text: string, privacy?: PrivacyClass): ChatMessageParam => ({
+      role: 'user',
+      content: [{ type: 'file', file: { filename, file_data: btoa(text) }, ...(privacy ? { privacy } : {}) }],
+    });
+    const store = newStore();
+    expect(classesOf(store.label([file('a.txt', 'b')], DEFAULTS))).toEqual(['secret', 'secret']);
+    store.label([file('Zebulon Kreider at Nordwind.txt', SECRET, 'secret')], DEFAULTS);
+    expect(classOf(store, SECRET)).toBe('secret');
+    expect(classOf(store, 'zebulon-kreider-at-nordwind')).toBe('secret');
+    expect(classesOf(store.label([file('a.txt', SECRET, 'public')], DEFAULTS))).toContain('secret');
+  });
+
   it('also on what stands before it in the same request', () => {
     const labelled = newStore().label([user(`So: ${SECRET}`), user(SECRET, 'secret')], DEFAULTS);
     expect(classesOf(labelled)).toEqual(['secret', 'secret']);

@@ -68,6 +68,9 @@ export interface TaintOptions {
   read?: ReadLetters | undefined;
 }
 
+/** Characters of media. */
+const MOST_DATA = 200_000;
+
 export function createTaintStore({
   ledger,
   random = randomBelow,
@@ -98,7 +101,7 @@ export function createTaintStore({
   ): LabelledText {
     const known = answer?.class ?? labels.get(hashOf(text.text));
     const said = text.label ?? known ?? baseOf(text, defaults);
-    const quoted = text.field === 'media' ? 'public' : fingerprints.classOf(text.text);
+    const quoted = isRead(text) ? fingerprints.classOf(text.text) : 'public';
     const found = joinClasses(known ?? 'public', quoted);
     const isKnown = !isAtMost(found, said) || (text.label === null && known !== undefined);
     const source = isKnown ? 'fingerprint' : sourceOf(text, defaults);
@@ -117,13 +120,13 @@ export function createTaintStore({
     const key = hashOf(text.text);
     if (labels.get(key) === text.class) return false;
     labels.set(key, text.class);
-    if (text.field === 'media' || isAtMost(text.class, usual)) return false;
+    if (!isRead(text) || isAtMost(text.class, usual)) return false;
     fingerprints.add(text.text, text.class, 'given');
     return true;
   }
 
   function settle(text: LabelledText): LabelledText {
-    if (text.field === 'media') return text;
+    if (!isRead(text)) return text;
     const found = fingerprints.classOf(text.text);
     return isAtMost(found, text.class) ? text : { ...text, class: found, source: 'fingerprint' };
   }
@@ -169,6 +172,11 @@ export function createTaintStore({
   };
 }
 
+/** Whether its letters are compared. In data that are this large and no text there is nothing to find. */
+function isRead({ field, text }: MessageText): boolean {
+  return field !== 'media' || text.length <= MOST_DATA;
+}
+
 function sourceOf({ label }: MessageText, { request }: LabelDefaults): LabelledText['source'] {
   if (label !== null) return 'label';
   return request === null ? 'default' : 'request';
@@ -176,7 +184,7 @@ function sourceOf({ label }: MessageText, { request }: LabelDefaults): LabelledT
 
 function baseOf({ field, role, label }: MessageText, { text, media, request }: LabelDefaults): PrivacyClass {
   if (label !== null) return label;
-  const usual = request ?? (field === 'media' ? media : text);
+  const usual = request ?? (field === 'media' || field === 'filename' ? media : text);
   // Nobody knows what they were made from.
   const isOfUnknownOrigin = role === 'assistant' || role === 'tool';
   return isOfUnknownOrigin ? joinClasses(usual, 'personal') : usual;
