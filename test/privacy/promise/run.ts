@@ -40,7 +40,8 @@ export async function holdChats(seeds: Iterable<number>, weakened?: Partial<Part
 }
 
 /** As an app that knows no labels keeps it; media are not sent again, so that not all is secret for ever. */
-function unlabelled({ privacy: _, ...message }: ChatMessageParam): ChatMessageParam {
+function unlabelled(labelled: ChatMessageParam): ChatMessageParam {
+  const { privacy: _, ...message } = labelled;
   const { content } = message;
   if (!Array.isArray(content)) return message;
   const texts = content.flatMap((part) =>
