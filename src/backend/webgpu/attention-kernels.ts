@@ -89,8 +89,9 @@ export function mergeKernel(shape: AttentionShape): string {
   );
   return `${STEP_STRUCT}
 @group(0) @binding(0) var<uniform> step: Step;
-@group(0) @binding(1) var<storage, read> partials: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> attended: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> vectors: array<f32>;
+@group(0) @binding(2) var<storage, read> partials: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> attended: array<vec4<f32>>;
 ${constantsOf(shape)}
 @compute @workgroup_size(${shape.headSize / 4})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) t: u32) {

@@ -32,13 +32,19 @@ export function unitOf({ headSize, kv }: Pick<AttentionShape, 'headSize' | 'kv'>
   };
 }
 
-/** Floats of a layer's vectors and where each begins: norms [headSize], smoothing and centres [kvHeads][headSize]. */
+/**
+ * Floats of a layer's vectors and where each begins: norms [headSize], smoothing and centres [kvHeads][headSize]; then two whole
+ * numbers, so that layers which differ in nothing else have the same kernels: the window (0: none) and where the layer's angles
+ * begin in the step's table.
+ */
 export function vectorsOf({ headSize, kvHeadCount }: Pick<AttentionShape, 'headSize' | 'kvHeadCount'>): {
   queryNorm: number;
   keyNorm: number;
   querySmoothing: number;
   keySmoothing: number;
   centre: number;
+  window: number;
+  angles: number;
   length: number;
 } {
   const all = kvHeadCount * headSize;
@@ -49,7 +55,9 @@ export function vectorsOf({ headSize, kvHeadCount }: Pick<AttentionShape, 'headS
     querySmoothing,
     keySmoothing: querySmoothing + all,
     centre: querySmoothing + 2 * all,
-    length: querySmoothing + 3 * all,
+    window: querySmoothing + 3 * all,
+    angles: querySmoothing + 3 * all + 1,
+    length: querySmoothing + 3 * all + 2,
   };
 }
 
@@ -59,7 +67,7 @@ export function slicesOf(headSize: number): number {
 }
 
 export function constantsOf(shape: AttentionShape): string {
-  const { headSize, headCount, kvHeadCount, window, splitPages, mostSplits } = shape;
+  const { headSize, headCount, kvHeadCount, splitPages, mostSplits } = shape;
   const { perKv, turns, width } = turnsOf(shape);
   const unit = unitOf(shape);
   const vectors = vectorsOf(shape);
@@ -81,7 +89,8 @@ export function constantsOf(shape: AttentionShape): string {
     QUERY_SMOOTHING: vectors.querySmoothing,
     KEY_SMOOTHING: vectors.keySmoothing,
     CENTRE: vectors.centre,
-    WINDOW: window,
+    WINDOW: vectors.window,
+    ANGLES: vectors.angles,
     SPLIT_PAGES: splitPages,
     MOST_SPLITS: mostSplits,
     SLICES: slicesOf(headSize),
@@ -92,7 +101,10 @@ export function constantsOf(shape: AttentionShape): string {
 
 const positionsText = `
 /** The first position that the row at \`position\` sees. */
-fn firstSeen(position: u32) -> u32 { return select(0u, position + 1u - WINDOW, WINDOW != 0u && position + 1u > WINDOW); }
+fn firstSeen(position: u32) -> u32 {
+  let window = u32(vectors[WINDOW]);
+  return select(0u, position + 1u - window, window != 0u && position + 1u > window);
+}
 fn splitAt(position: u32) -> u32 { return position / (64u * SPLIT_PAGES); }
 `;
 
@@ -126,13 +138,13 @@ ${reduction('largestOfAll', (a, b) => `max(${a}, ${b})`)}
 /** The pair's dims and its angle, for pair i of row \`row\`. */
 function pairText({ rotation }: AttentionShape): string {
   if (!rotation) return '';
-  const { offset, size, pairs } = rotation;
+  const { size, pairs } = rotation;
   const half = `${size / 2}u`;
   const [first, second] = pairs === 'neighbours' ? ['2u * i', '2u * i + 1u'] : ['i', `i + ${half}`];
   return `
     let first = ${first};
     let second = ${second};
-    let angle = ${offset}u + row * ${size}u;
+    let angle = u32(vectors[ANGLES]) + row * ${size}u;
     let cosine = rotation[angle + first];
     let sine = rotation[angle + second];`;
 }

@@ -1,5 +1,5 @@
 /** The numbers that the attention kernels of one kind of layer are generated from. */
-import type { LayerShape, ModelShape } from '../session.ts';
+import type { ModelShape } from '../session.ts';
 
 /** Threads of a workgroup: one for each position of a page. */
 export const THREADS = 64;
@@ -7,10 +7,8 @@ export const THREADS = 64;
 /** Rows of the widest step that attends by tiles; a wider one stores all keys first and then goes row by row. */
 export const MOST_TILED_ROWS = 16;
 
-/** Of a step's angles, a row of one kind of rotation: `size` floats as `writeRotation` leaves them. */
-export interface RotationPlace {
-  /** Floats from the start of the step's table to row 0. */
-  offset: number;
+/** How a layer's kernels turn heads: `size` dims, by a row of so many floats as `writeRotation` leaves them. */
+export interface Turning {
   size: number;
   pairs: 'neighbours' | 'halves';
 }
@@ -24,9 +22,7 @@ export interface AttentionShape {
   scale: number;
   /** Scores s become cap x tanh(s / cap); 0 is off. */
   softCap: number;
-  /** As in `LayerShape`. */
-  window: number;
-  rotation: RotationPlace | undefined;
+  rotation: Turning | undefined;
   /** Heads have norms of their own, before the rotation. */
   queryNorm: boolean;
   keyNorm: boolean;
@@ -55,8 +51,8 @@ export function splitsOf(contextLength: number): { splitPages: number; mostSplit
   return { splitPages, mostSplits: Math.ceil(pages / splitPages) };
 }
 
-/** The split that holds the first position seen by the row at `position`. */
-export function firstSplitOf({ window, splitPages }: AttentionShape, position: number): number {
+/** The split that holds the first position seen by the row at `position`. `window` as in `LayerShape`. */
+export function firstSplitOf({ splitPages }: AttentionShape, window: number, position: number): number {
   return window === 0 ? 0 : Math.floor(Math.max(0, position + 1 - window) / (64 * splitPages));
 }
 
@@ -66,8 +62,7 @@ export function lastSplitOf({ splitPages }: AttentionShape, position: number): n
 
 export function attentionShapeOf(
   model: ModelShape,
-  { window, rope }: LayerShape,
-  rotations: readonly RotationPlace[],
+  rotation: Turning | undefined,
   options: {
     kv: 'q8' | 'f32';
     contextLength: number;
@@ -85,8 +80,7 @@ export function attentionShapeOf(
     kv,
     scale: scales.attention,
     softCap,
-    window,
-    rotation: rotations[rope],
+    rotation,
     queryNorm,
     keyNorm,
     epsilon: normEpsilon,

@@ -21,7 +21,7 @@ import {
   splitsOf,
   turnsOf,
 } from './attention-shape.ts';
-import type { AttentionShape, RotationPlace } from './attention-shape.ts';
+import type { AttentionShape, Turning } from './attention-shape.ts';
 import type { Dispatch } from './dispatch.ts';
 import { USE } from './gpu-flags.ts';
 import type { Gpu } from './gpu.ts';
@@ -49,38 +49,39 @@ export interface AttentionOptions {
   };
 }
 
+type Kernel = 'tiles' | 'merge' | 'store' | 'rows';
+
 interface LayerParts {
   shape: AttentionShape;
   vectors: GPUBuffer;
-  pipelines: { tiles: GPUComputePipeline; store: GPUComputePipeline; rows: GPUComputePipeline };
-  groups: { tiles: GPUBindGroup; store: GPUBindGroup; rows: GPUBindGroup };
+  pipelines: Record<Kernel, GPUComputePipeline>;
+  groups: Record<Kernel, GPUBindGroup>;
 }
 
 export async function createAttention(gpu: Gpu, options: AttentionOptions): Promise<Attention> {
   const places = placesOf(options.rotations);
-  const sources = options.model.layers.map((layer, index) => {
+  const layers = options.model.layers.map(async (layer, index) => {
     const { kv, contextLength, softCap = 0 } = options;
     const queryNorm = options.vector('query-norm', index) !== undefined;
     const keyNorm = options.vector('key-norm', index) !== undefined;
-    const shape = attentionShapeOf(options.model, layer, places, {
-      kv,
-      contextLength,
-      softCap,
-      queryNorm,
-      keyNorm,
-    });
-    return Promise.all([
-      shape,
+    const numbers = { kv, contextLength, softCap, queryNorm, keyNorm };
+    const shape = attentionShapeOf(options.model, places[layer.rope], numbers);
+    const [tiles, merge, store, rows] = await Promise.all([
       gpu.pipeline(tilesKernel(shape), 'attention tiles'),
+      gpu.pipeline(mergeKernel(shape), 'attention merge'),
       gpu.pipeline(storeKernel(shape), 'keys and values'),
       gpu.pipeline(rowsKernel(shape), 'attention rows'),
-      gpu.pipeline(mergeKernel(shape), 'attention merge'),
     ]);
+    return { shape, pipelines: { tiles, merge, store, rows } };
   });
-  return new Attention(gpu, options, places, await Promise.all(sources));
+  return new Attention(gpu, options, places, await Promise.all(layers));
 }
 
-/** Where the angles of each rotation lie in the step's table. */
+/** Of one rotation: where its rows begin in the step's table of angles, in floats. */
+interface RotationPlace extends Turning {
+  offset: number;
+}
+
 function placesOf(rotations: readonly Rotation[]): RotationPlace[] {
   let offset = 0;
   return rotations.map(({ frequencies, pairs }) => {
@@ -89,14 +90,6 @@ function placesOf(rotations: readonly Rotation[]): RotationPlace[] {
     return place;
   });
 }
-
-type Pipelines = readonly [
-  AttentionShape,
-  tiles: GPUComputePipeline,
-  store: GPUComputePipeline,
-  rows: GPUComputePipeline,
-  merge: GPUComputePipeline,
-];
 
 export class Attention {
   readonly pool: KvPool;
@@ -116,7 +109,7 @@ export class Attention {
     gpu: Gpu,
     options: AttentionOptions,
     places: readonly RotationPlace[],
-    layers: readonly Pipelines[],
+    layers: readonly Pick<LayerParts, 'shape' | 'pipelines'>[],
   ) {
     const { model, kv, contextLength } = options;
     this.#gpu = gpu;
@@ -139,55 +132,48 @@ export class Attention {
       ),
       partials: gpu.createBuffer(partialBytes, STORAGE, 'attention of splits'),
     };
-    this.#layers = layers.map(([shape, tiles, store, rows], layer) => {
+    this.#layers = layers.map(({ shape, pipelines }, layer) => {
       const vectors = gpu.createBuffer(vectorsOf(shape).length * 4, STORAGE | COPY_DST, `vectors ${layer}`);
-      const pipelines = { tiles, store, rows };
-      return { shape, vectors, pipelines, groups: this.#bind(layer, vectors, pipelines) };
+      return { shape, pipelines, vectors, groups: this.#bind(layer, vectors, pipelines) };
     });
-    this.#dispatches = layers.map(([, , , , merge], layer) => this.#dispatchesOf(layer, merge));
+    this.#dispatches = this.#layers.map((parts, layer) => this.#dispatchesOf(parts, layer));
     this.#writeVectors();
   }
 
-  #bind(
-    layer: number,
-    vectors: GPUBuffer,
-    { tiles, store, rows }: LayerParts['pipelines'],
-  ): LayerParts['groups'] {
+  #bind(layer: number, vectors: GPUBuffer, pipelines: LayerParts['pipelines']): LayerParts['groups'] {
     const { step, qkv, attended } = this.#options.buffers;
     const { rotation, pages, partials } = this.#buffers;
     const inputs = [step, qkv, vectors, rotation, pages, this.pool.buffer(layer)];
     return {
-      tiles: this.#gpu.bindGroup(tiles, [...inputs, partials], 'attention tiles'),
-      store: this.#gpu.bindGroup(store, inputs, 'keys and values'),
-      rows: this.#gpu.bindGroup(rows, [...inputs, attended], 'attention rows'),
+      tiles: this.#gpu.bindGroup(pipelines.tiles, [...inputs, partials], 'attention tiles'),
+      merge: this.#gpu.bindGroup(pipelines.merge, [step, vectors, partials, attended], 'attention merge'),
+      store: this.#gpu.bindGroup(pipelines.store, inputs, 'keys and values'),
+      rows: this.#gpu.bindGroup(pipelines.rows, [...inputs, attended], 'attention rows'),
     };
   }
 
-  #dispatchesOf(layer: number, merge: GPUComputePipeline): readonly [Dispatch, Dispatch] {
-    const { step, attended } = this.#options.buffers;
-    const parts = this.#layers[layer];
-    assert(parts, `attention has a layer ${layer}`);
+  #dispatchesOf(parts: LayerParts, layer: number): readonly [Dispatch, Dispatch] {
     const { shape, pipelines } = parts;
     const { headCount, kvHeadCount } = shape;
+    const { window } = this.#options.model.layers[layer]!;
     const { turns } = turnsOf(shape);
-    const merging = this.#gpu.bindGroup(merge, [step, this.#buffers.partials, attended], 'attention merge');
     return [
       {
         label: `attention ${layer}`,
-        pipeline: ({ rows }) => (isWide(rows) ? pipelines.store : pipelines.tiles),
-        bindGroup: () => (this.#isWide ? parts.groups.store : parts.groups.tiles),
+        pipeline: ({ rows }) => pipelines[isWide(rows) ? 'store' : 'tiles'],
+        bindGroup: () => parts.groups[this.#isWide ? 'store' : 'tiles'],
         groups: ({ rows, position }) => {
           const last = position + rows - 1;
           const count = isWide(rows)
             ? (last >> 2) - (position >> 2)
-            : lastSplitOf(shape, last) - firstSplitOf(shape, position);
+            : lastSplitOf(shape, last) - firstSplitOf(shape, window, position);
           return [kvHeadCount, count + 1, 1];
         },
       },
       {
         label: `attention ${layer}, second part`,
-        pipeline: ({ rows }) => (isWide(rows) ? pipelines.rows : merge),
-        bindGroup: () => (this.#isWide ? parts.groups.rows : merging),
+        pipeline: ({ rows }) => pipelines[isWide(rows) ? 'rows' : 'merge'],
+        bindGroup: () => parts.groups[this.#isWide ? 'rows' : 'merge'],
         groups: ({ rows }) => [isWide(rows) ? kvHeadCount * turns : headCount, rows, 1],
       },
     ];
@@ -218,6 +204,8 @@ export class Attention {
         );
       }
       all.set(this.#centres.subarray(layer * ofLayer, (layer + 1) * ofLayer), at.centre);
+      all[at.window] = layers[layer]!.window;
+      all[at.angles] = this.#places[layers[layer]!.rope]?.offset ?? 0;
       this.#gpu.device.queue.writeBuffer(vectors, 0, all);
     });
   }
