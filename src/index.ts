@@ -3,6 +3,10 @@
  */
 export { createClient } from './client/client.ts';
 export type { Client } from './client/client.ts';
+export type { CloudOption } from './client/cloud-option.ts';
+export type { PolicyOption } from './client/policy-option.ts';
+export type { PrivacyCalls } from './client/privacy-calls.ts';
+export type { ClientEvent, ClientEventType, RouteEvent } from './client/route-events.ts';
 export type { ClientOptions } from './client/options.ts';
 export type { LocalFile, ModelAddress, ModelOption } from './client/model-option.ts';
 export { capabilities } from './client/capabilities.ts';
@@ -55,6 +59,9 @@ export type {
   Signals,
 } from './router/decision.ts';
 export type { PrivacyClass } from './privacy/classes.ts';
+export type { LedgerRow } from './privacy/egress-request.ts';
+export type { Declassification } from './privacy/ledger.ts';
+export type { ProviderEvent } from './provider/provider.ts';
 export { SelvedgeError } from './errors.ts';
 export type { ErrorCode, ErrorDetails } from './errors.ts';
 export type {

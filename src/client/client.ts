@@ -5,7 +5,8 @@
 import { SelvedgeError } from '../errors.ts';
 import { connect } from '../rpc/connect.ts';
 import type { Connection } from '../rpc/connect.ts';
-import type { EngineEvent, EngineEventType, EngineInfo, ModelInspection } from '../rpc/protocol.ts';
+import type { Decision } from '../router/decision.ts';
+import type { EngineEvent, EngineInfo, ModelInspection } from '../rpc/protocol.ts';
 import { spawnWorker } from '../spawn-worker.ts';
 import { readBoolean } from './checks.ts';
 import type { CompletionStream } from './completion-stream.ts';
@@ -15,6 +16,7 @@ import { readInspection } from './inspect.ts';
 import type { InspectOptions } from './inspect.ts';
 import { createLocalFetch } from './local-fetch.ts';
 import type { Fetch } from './local-fetch.ts';
+import { loadRouted } from './load-routed.ts';
 import { listModels } from './models.ts';
 import { modelPresets } from './presets.ts';
 import type { ModelPreset } from './presets.ts';
@@ -23,7 +25,10 @@ import type { ClientOptions } from './options.ts';
 import { readChatRequest, readTextRequest } from './parameters.ts';
 import { createPrefixCalls } from './prefixes.ts';
 import type { PrefixCalls } from './prefixes.ts';
+import type { PrivacyCalls } from './privacy-calls.ts';
 import { chatShape, textShape } from './responses.ts';
+import type { ClientEvent, ClientEventType } from './route-events.ts';
+import type { OpenRouting, Routing } from './routed.ts';
 import type {
   ChatCompletion,
   ChatCompletionChunk,
@@ -77,13 +82,17 @@ export interface Client {
   /** A `fetch` for OpenAI-compatible libraries, answered by the local model. */
   readonly fetch: Fetch;
   /** `special: true` reads special tokens in the text as such. */
+  /** Decides who would answer and says why, in words and as data. Nothing is run, and nothing leaves. */
+  explain(params: ChatCompletionParams, options?: RequestOptions): Promise<Decision>;
+  /** What left this page, and what may. */
+  readonly privacy: PrivacyCalls;
   tokenize(text: string, options?: { special?: boolean }): Promise<number[]>;
   detokenize(ids: readonly number[]): Promise<string>;
   info(): Promise<EngineInfo>;
   /** Returns what ends it. Nothing is posted while nobody listens. */
-  on<T extends EngineEventType>(
+  on<T extends ClientEventType>(
     type: T,
-    listener: (event: Extract<EngineEvent, { type: T }>) => void,
+    listener: (event: Extract<ClientEvent, { type: T }>) => void,
   ): () => void;
   /** The latest events that the engine still has, those of loading included. */
   recentEvents(): Promise<EngineEvent[]>;
@@ -93,25 +102,43 @@ export interface Client {
 
 /** Loads a model into a worker of its own. Rejects with a `SelvedgeError`, or with the signal's reason. */
 export async function createClient(options: ClientOptions): Promise<Client> {
-  const { load, worker, workerUrl, onProgress, signal } = readClientOptions(options);
+  const { load, worker, workerUrl, onProgress, signal, routing } = readClientOptions(options);
   signal?.throwIfAborted();
+  const openRouting = routing && (await loadRouted()).prepareRouting(routing.cloud, routing.policy);
   const spawned = worker ? { worker, scriptUrl: undefined } : spawnWorker(workerUrl);
   const connection = await connect(spawned.worker, { scriptUrl: spawned.scriptUrl, signal });
   try {
     const info = await connection.load(load, { signal, onProgress });
-    return clientOf(connection, info);
+    return clientOf(connection, info, openRouting);
   } catch (error) {
     connection.close(closedError());
     throw error;
   }
 }
 
-function clientOf(connection: Connection, info: EngineInfo): Client {
+function clientOf(connection: Connection, info: EngineInfo, openRouting: OpenRouting | undefined): Client {
   const { calls } = connection;
-  const chat = createCompletions({ connection, info, shape: chatShape, read: readChatRequest });
-  const text = createCompletions({ connection, info, shape: textShape, read: readTextRequest });
+  const localChat = createCompletions({ connection, info, shape: chatShape, read: readChatRequest });
+  const localText = createCompletions({ connection, info, shape: textShape, read: readTextRequest });
   const hub = createEventHub((onEvents) => connection.watch(onEvents));
   const list = (): Promise<ModelList> => listModels(calls, info);
+  const parts: Parameters<OpenRouting>[0] = {
+    local: {
+      modelId: info.model.id,
+      contextLength: info.contextLength,
+      createChat: localChat,
+      createText: localText,
+      countTokens: async (input) => (await calls.tokenize(input, false)).length,
+    },
+    emit: hub.emit,
+  };
+  const routing = openRouting?.(parts);
+  const chat = routing?.createChat ?? localChat;
+  const text = routing?.createText ?? localText;
+  /** Without a cloud there is little to decide, and it is decided only when somebody asks. */
+  let little: Promise<Routing> | undefined;
+  const decider = async (): Promise<Routing> =>
+    routing ?? (little ??= loadRouted().then((routed) => routed.prepareRouting(null, null)(parts)));
 
   return {
     // The overloads say what `stream` decides; it is read in one place.
@@ -125,6 +152,12 @@ function clientOf(connection: Connection, info: EngineInfo): Client {
     },
     prefixes: createPrefixCalls(calls),
     fetch: createLocalFetch({ createChat: chat, createText: text, listModels: list }),
+    explain: async (params, options) => (await decider()).explain(params, options),
+    privacy: {
+      ledger: async () => (await decider()).privacy.ledger(),
+      declassify: async (...act) => (await decider()).privacy.declassify(...act),
+      declassifications: async () => (await decider()).privacy.declassifications(),
+    },
     tokenize: async (input, options = {}) => calls.tokenize(input, readBoolean({ ...options }, 'special')),
     detokenize: (ids) => calls.detokenize([...ids]),
     info: () => calls.info(),

@@ -141,7 +141,7 @@ function checkModel(asked: string | undefined, loaded: string): void {
   throw invalid('model', `is ${show(asked)}, but this client runs '${loaded}'. Name that, or leave it out.`);
 }
 
-function readSignal(options: unknown): AbortSignal | undefined {
+export function readSignal(options: unknown): AbortSignal | undefined {
   const signal = isRecord(options) ? options['signal'] : undefined;
   if (isAbsent(signal)) return undefined;
   if (signal instanceof AbortSignal) return signal;

@@ -10,9 +10,15 @@ export interface HttpError {
   body: { error: { message: string; type: string; param: string | null; code: string | null } };
 }
 
-/** Bad Request for what the caller can mend, Not Found for models, Gone for a client that cannot answer any more. */
+/**
+ * Bad Request for what the caller can mend, Not Found for models, Forbidden for what may not leave, Failed Dependency for an
+ * endpoint that will not answer, Gone for a client that cannot any more.
+ */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   model_unavailable: 404,
+  no_route: 403,
+  egress_refused: 403,
+  cloud_failed: 424,
   worker_crashed: 410,
   closed: 410,
 };

@@ -8,9 +8,11 @@ import type { LoadProgress } from '../rpc/load-watch.ts';
 import type { ContentSettings, LoadRequest } from '../rpc/protocol.ts';
 import { invalid, isAbsent, isRecord, readChoice, readNumber, show } from './checks.ts';
 import type { Outside } from './checks.ts';
+import type { CloudOption } from './cloud-option.ts';
 import { readModel } from './model-option.ts';
 import type { ModelOption } from './model-option.ts';
 import { readUrl, refuseUnknownOptions } from './option-checks.ts';
+import type { PolicyOption } from './policy-option.ts';
 import { readSpeculation } from './speculation-option.ts';
 import type { SpeculationOptions } from './speculation-option.ts';
 
@@ -37,6 +39,10 @@ export interface ClientOptions {
   passphrase?: string | undefined;
   /** 'plain' does without relaxed SIMD. Default 'auto'. */
   simd?: 'auto' | 'plain' | undefined;
+  /** Endpoints that speak OpenAI's protocol, in the order of preference. With them each chat is decided: see `policy`. */
+  cloud?: readonly CloudOption[] | undefined;
+  /** What may leave this device, and what goes first. Without `cloud` nothing ever does. */
+  policy?: PolicyOption | undefined;
   /** Where the worker's script is, if a bundler does not find it. */
   workerUrl?: string | URL | undefined;
   /** A worker made from that script by the caller. The client terminates it in the end. */
@@ -55,6 +61,8 @@ export interface WorkerOptions {
 export interface ReadOptions extends WorkerOptions {
   load: LoadRequest;
   onProgress: ((progress: LoadProgress) => void) | undefined;
+  /** Checked by who knows what is in it (routed.ts); undefined: there is nothing to choose. */
+  routing: { cloud: unknown; policy: unknown } | undefined;
 }
 
 const PREFIX_BYTES = 256 * 2 ** 20;
@@ -71,6 +79,8 @@ const KNOWN = new Set([
   'prefixes',
   'tenant',
   'passphrase',
+  'cloud',
+  'policy',
   'workerUrl',
   'worker',
   'onProgress',
@@ -101,6 +111,10 @@ export function readClientOptions(options: unknown): ReadOptions {
       speculation: readSpeculation(options['speculation']),
     },
     onProgress: onProgress ?? undefined,
+    routing:
+      isAbsent(options['cloud']) && isAbsent(options['policy'])
+        ? undefined
+        : { cloud: options['cloud'], policy: options['policy'] },
   };
 }
 

@@ -216,7 +216,7 @@ describe('whatever the request, the policy and the state of things', () => {
   const holds = (law: (decision: Decision, from: DecisionRecord) => void): void =>
     fc.assert(
       fc.property(anyRecord, (from) => law(decide(from), from)),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   const leaving = ({ plan, provider, alternatives, fallbacks }: Decision): { kind: string }[] => [
     ...(provider === null ? [] : [{ kind: plan }]),
