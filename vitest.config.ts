@@ -44,7 +44,7 @@ export default defineConfig({
         },
       },
       {
-        optimizeDeps: { include: ['comlink', 'idb-keyval', '@huggingface/jinja'] },
+        optimizeDeps: { include: ['comlink', 'idb-keyval', '@huggingface/jinja', 'libphonenumber-js/max'] },
         server: { headers: isolationHeaders },
         test: {
           name: 'browser',

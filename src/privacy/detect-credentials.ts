@@ -41,6 +41,8 @@ const SERVICES: readonly RegExp[] = [
   /^AGE-SECRET-KEY-1[A-Z0-9]{50,}/,
   /^[5KL][1-9A-HJ-NP-Za-km-z]{50,51}(?![0-9A-Za-z])/, // private keys of Bitcoin
 ];
+/** How sure it is that a token is a key only because it looks random. */
+export const RANDOM = 0.6;
 const TOKEN = /[A-Za-z0-9_\-+/.~]{12,}/g;
 const TELEGRAM = /(?<![\w:])\d{8,10}:[\w-]{35}(?![\w-])/g;
 const PEM = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----/g;
@@ -118,7 +120,7 @@ function randomTokens(text: string): Span[] {
   for (const match of text.matchAll(
     /(?<![A-Za-z0-9_\-+/.~])[A-Za-z0-9_\-+/]{24,256}={0,2}(?![A-Za-z0-9_\-+/.~])/g,
   )) {
-    if (looksRandom(match[0])) spans.push(credential(match.index, match.index + match[0].length, 0.6));
+    if (looksRandom(match[0])) spans.push(credential(match.index, match.index + match[0].length, RANDOM));
   }
   return spans;
 }

@@ -67,7 +67,7 @@ function hex(text: string): Encoded[] {
   return [...text.matchAll(HEX)].flatMap((match) => {
     const pairs = match[0].replaceAll(/\\x|0x|[^0-9A-Fa-f]/g, '').match(/../g) ?? [];
     const decoded = readable(Uint8Array.from(pairs, (pair) => parseInt(pair, 16)));
-    const end = match.index + match[0].trimEnd().length;
+    const end = match.index + match[0].replace(/[ :,-]$/, '').length;
     return decoded === null ? [] : [{ start: match.index, end, encoding: 'hex' as const, decoded }];
   });
 }

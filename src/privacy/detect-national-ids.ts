@@ -18,6 +18,8 @@ const SHORTEST = 9;
 /** How far from a number the word may be that says what it is, in units. */
 const BEFORE = 56;
 const AFTER = 28;
+/** The country code of a telephone number, or a plus sign. */
+const INTERNATIONAL = /\+(?:[0-9]{1,3}[ -]?)?$/;
 
 export function findNationalIds(text: string): Span[] {
   return [...numeric(text), ...lettered(text)];
@@ -32,7 +34,7 @@ function numeric(text: string): Span[] {
     const passed = schemes.get(candidate.digits.length)?.filter((one) => passes(one, candidate)) ?? [];
     const scheme =
       passed.find(({ words }) => isNamed(words, lower, candidate.start, candidate.end)) ??
-      passed.find((one) => isTelling(one, candidate));
+      passed.find((one) => isTelling(one, candidate, text));
     if (scheme === undefined) continue;
     free = candidate.end;
     spans.push(spanOf(candidate.start, candidate.end, scheme));
@@ -47,11 +49,12 @@ function passes(scheme: IdScheme, { digits }: DigitGroups): boolean {
 /** Whether a number is one by its looks, with nothing that says so. */
 function isTelling(
   { strong, telling, layouts, digits, mixed }: IdScheme,
-  { layout, even, dotted }: DigitGroups,
+  { start, layout, even }: DigitGroups,
+  text: string,
 ): boolean {
-  const written = layouts.includes(layout) && even !== (mixed === true);
-  if (!strong) return written && telling === true;
-  return layout === String(digits) || written || (even && !dotted);
+  if (INTERNATIONAL.test(text.slice(Math.max(0, start - 6), start))) return false;
+  if (strong && layout === String(digits)) return true;
+  return layouts.includes(layout) && even !== (mixed === true) && (strong || telling === true);
 }
 
 function lettered(text: string): Span[] {

@@ -4,7 +4,7 @@
  */
 import type { Finding, FindingEncoding, Span } from './detection.ts';
 import { findCards } from './detect-cards.ts';
-import { findCredentials } from './detect-credentials.ts';
+import { findCredentials, RANDOM } from './detect-credentials.ts';
 import { findEncoded, MAX_DEPTH } from './detect-encodings.ts';
 import { findIbans } from './detect-ibans.ts';
 import { findNationalIds } from './detect-national-ids.ts';
@@ -24,11 +24,18 @@ export interface Recognisers {
 /** What a text may decode to in all, as a multiple of its own length: encodings shrink, so that this is never the limit. */
 const MAX_DECODED = 2;
 
+/** Shorter texts that something decodes to are shown to strict recognisers only: any few bytes may look like a name. */
+const FEWEST_UNITS = 12;
+
 /** Not merged: findings may overlap. */
 export function recognise(view: View, recognisers: Recognisers): Finding[] {
   const budget = { units: view.original.length * MAX_DECODED + 1024 };
   return [
-    ...inView(view, recognisers.terms).map((span) => findingOf(view, span)),
+    ...inView(view, recognisers.terms)
+      .filter(
+        (span) => span.confidence !== RANDOM || !findEncoded(view.text.slice(span.start, span.end)).length,
+      )
+      .map((span) => findingOf(view, span)),
     ...reversed(view, recognisers.terms),
     ...encoded(view, recognisers, 1, budget),
   ];
@@ -72,7 +79,7 @@ function encoded(view: View, recognisers: Recognisers, depth: number, budget: { 
     const inner = viewOf(decoded);
     const spans: { kind: Finding['kind']; source: Finding['source']; confidence: number }[] = [
       ...inView(inner, recognisers.terms),
-      ...recognisers.more.flatMap((find) => find(inner)),
+      ...(decoded.length < FEWEST_UNITS ? [] : recognisers.more.flatMap((find) => find(inner))),
       ...reversed(inner, recognisers.terms),
       ...(depth < MAX_DEPTH ? encoded(inner, recognisers, depth + 1, budget) : []),
     ];
