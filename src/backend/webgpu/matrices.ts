@@ -37,20 +37,19 @@ export function rowsPerPart({ limits }: Gpu, { type, columns, rows, name }: Matr
   );
 }
 
-/** Buffers for all rows of a tensor, empty. */
+/** Buffers for all rows, empty, into `parts`: what is there when it throws is the caller's to free. */
 export function createParts(
   gpu: Gpu,
-  tensor: MatrixSize,
-  rowsOfPart = rowsPerPart(gpu, tensor),
-): MatrixPart[] {
-  const parts: MatrixPart[] = [];
-  for (let firstRow = 0; firstRow < tensor.rows; firstRow += rowsOfPart) {
-    const rows = Math.min(rowsOfPart, tensor.rows - firstRow);
-    const planes = planesOf(kindOf(tensor.type), tensor.columns, rows);
-    const buffer = gpu.createBuffer(planes.byteLength, USE.STORAGE | USE.COPY_DST, tensor.name);
+  matrix: MatrixSize,
+  parts: MatrixPart[],
+  rowsOfPart = rowsPerPart(gpu, matrix),
+): void {
+  for (let firstRow = 0; firstRow < matrix.rows; firstRow += rowsOfPart) {
+    const rows = Math.min(rowsOfPart, matrix.rows - firstRow);
+    const planes = planesOf(kindOf(matrix.type), matrix.columns, rows);
+    const buffer = gpu.createBuffer(planes.byteLength, USE.STORAGE | USE.COPY_DST, matrix.name);
     parts.push({ planes, firstRow, buffer });
   }
-  return parts;
 }
 
 /** Takes a tensor's bytes in order. Tensors of one type may lie behind one another in a matrix. */

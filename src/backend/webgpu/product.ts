@@ -236,14 +236,14 @@ function outputs(spec: ProductSpec, shape: ProductShape, width: Width): string {
     return bias ? `fma(${total}, root, bias[${at}])` : `(${total} * root)`;
   };
   const value = gate
-    ? `(activate(${sum('slot', 'row')}) * ${sum(`(slot + ${perThread}u)`, `row + ${rows}u`)})`
+    ? `(activate(${sum('slot', 'to')}) * ${sum(`(slot + ${perThread}u)`, `to + ${spec.outStride}u`)})`
     : sum('slot', 'to');
   const target = `out[(first + column) * ${spec.outStride}u + to]`;
   const stored =
     store === 'add' ? `fma(${value}, ${literal(scale)}, ${target})` : `${value} * ${literal(scale)}`;
   let before = 0;
   const places = gate
-    ? [`let row = index * ${perGroup}u + local; let to = row; let most = ${rows}u;`]
+    ? [`let row = index * ${perGroup}u + local; let to = row + ${matrices[0]!.outAt}u; let most = ${rows}u;`]
     : [
         'var row = 0u; var to = 0u; var most = 0u;',
         ...matrices.map(({ planes, outAt }, i) => {

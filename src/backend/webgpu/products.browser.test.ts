@@ -70,7 +70,8 @@ function weights(type: TensorType, columns: number, rows: number, rowsOfPart = r
     fileOffset: 0,
     byteLength,
   };
-  const parts = createParts(gpu, tensor, rowsOfPart);
+  const parts: MatrixPart[] = [];
+  createParts(gpu, tensor, parts, rowsOfPart);
   const writer = new MatrixWriter(gpu, tensor, parts);
   for (let at = 0; at < bytes.length; at += 777) writer.write(bytes.subarray(at, at + 777));
   return { values: dequantise(type, bytes, columns * rows), parts };

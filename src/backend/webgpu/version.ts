@@ -1,0 +1,54 @@
+/** Tells kernels apart: the checksum of sources that use all of what they are generated from. */
+import type { TensorType } from '../session.ts';
+import { addNormedSource } from './add-normed.ts';
+import { embedSource } from './embed.ts';
+import { kindOf, planesOf } from './matrix-kinds.ts';
+import { productSource } from './product.ts';
+
+const TYPES: readonly TensorType[] = [
+  'F32',
+  'F16',
+  'BF16',
+  'Q8_0',
+  'Q4_0',
+  'Q4_1',
+  'Q5_0',
+  'Q5_1',
+  'Q2_K',
+  'Q3_K',
+  'Q4_K',
+  'Q5_K',
+  'Q6_K',
+];
+
+export const WEBGPU_VERSION = checksum([...TYPES.flatMap(sourcesOf), addNormedSource(64, 0.5, 0.5)].join(''));
+
+function sourcesOf(type: TensorType): string[] {
+  const planes = planesOf(kindOf(type), 256, 8);
+  const matrices = [
+    { planes, outAt: 0 },
+    { planes, outAt: 0 },
+  ];
+  const spec = {
+    matrices,
+    norm: { epsilon: 0.5 },
+    bias: true,
+    scale: 0.5,
+    wanted: true,
+    outStride: 8,
+  };
+  const shape = { lanes: 4, rowsPerThread: 2, threads: 8 };
+  return [
+    embedSource(planes, 0, 0.5),
+    productSource({ ...spec, store: 'add' }, shape, 1),
+    productSource({ ...spec, store: 'put', gate: 'gelu' }, shape, 1),
+    productSource({ ...spec, store: 'put', gate: 'silu' }, shape, 1),
+  ];
+}
+
+/** FNV-1a, in hexadecimal. */
+function checksum(text: string): string {
+  let sum = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x01000193);
+  return (sum >>> 0).toString(16);
+}
