@@ -1,8 +1,8 @@
 /**
  * The parts that keep the promise, put together as the client does, without the engine: labels, search, decision, redaction,
- * the door, restoring. Any of them can be given in a weakened form, to see that each is needed.
+ * the cloud client with its retries and seams, the door, restoring. Any of them can be given in a weakened form, to see that each is needed.
  */
-import type { ChatMessageParam } from '../../../src/client/types.ts';
+import type { ChatCompletionChunk, ChatMessageParam } from '../../../src/client/types.ts';
 import type { Detection } from '../../../src/privacy/detection.ts';
 import { findChecksummed } from '../../../src/privacy/detect-checksummed.ts';
 import { mergeOverlaps } from '../../../src/privacy/detect-merge.ts';
@@ -16,13 +16,23 @@ import { createLedger } from '../../../src/privacy/ledger.ts';
 import { readLetters } from '../../../src/privacy/letters.ts';
 import type { ReadLetters } from '../../../src/privacy/letters.ts';
 import { redact } from '../../../src/privacy/redaction.ts';
-import { restore } from '../../../src/privacy/restore.ts';
+import { createRestorer } from '../../../src/privacy/restore.ts';
 import { createTaintStore } from '../../../src/privacy/taint.ts';
 import type { LabelledConversation, TaintStore } from '../../../src/privacy/taint.ts';
+import type { Vault } from '../../../src/privacy/vault.ts';
+import { chatInOrder } from '../../../src/provider/cloud-order.ts';
+import { createCloudProvider } from '../../../src/provider/cloud.ts';
 import { decide } from '../../../src/router/decide.ts';
 import type { Decision } from '../../../src/router/decision.ts';
+import { createInProcessCloud } from '../../../e2e/fixtures/cloud/in-process.ts';
+import { tokensOf } from '../../../e2e/fixtures/cloud/scripted-model.mjs';
+import type { Reply } from '../../../e2e/fixtures/cloud/scripted-model.mjs';
+import type { Fault } from '../../../e2e/fixtures/cloud/wire.mjs';
+import { cover, endpointOf } from '../../fakes/cloud-requests.ts';
 import { endpoint, LOCAL, record } from '../../fakes/records.ts';
+import { createVirtualClock } from '../../fakes/virtual-clock.ts';
 import type { Random } from '../../models/random.ts';
+import { pick } from './canaries.ts';
 import type { Turn } from './chats.ts';
 
 export interface Parts {
@@ -49,7 +59,24 @@ export interface Assembly {
   told: string[];
 }
 
-const ORIGINS = { a: 'https://a.test', b: 'https://b.test' };
+const ENDPOINTS = ['a', 'b'].map((id) => endpointOf({ id, baseURL: `https://${id}.test/v1` }));
+const HOSTS = ENDPOINTS.map(({ baseURL }) => new URL(baseURL).origin);
+
+/** How an attempt goes: most of them well. */
+const FATES: Fault[] = [
+  {},
+  {},
+  {},
+  {},
+  { status: 429 },
+  { status: 503 },
+  { status: 401 },
+  { hangUp: true },
+  { cut: 300 },
+  { malformed: 2 },
+  { duplicate: 1 },
+  { error: 2 },
+];
 
 export function assemble(random: Random, terms: readonly string[], weakened: Partial<Parts> = {}): Assembly {
   const parts = { ...WHOLE, ...weakened };
@@ -58,38 +85,56 @@ export function assemble(random: Random, terms: readonly string[], weakened: Par
   const matcher = createTermMatcher(terms);
   const sent: string[] = [];
   const told: string[] = [];
+  const clock = createVirtualClock();
+  const cloud = createInProcessCloud({ clock, model: echo });
   const egress = createEgress({
     ledger,
-    async fetch(url, { headers, body } = {}) {
+    fetch(url, { method, headers, body, signal } = {}) {
       sent.push(String(url), JSON.stringify(headers), String(body));
-      // Of ten attempts four fail, each in its way.
-      const fate = random.below(10);
-      if (fate === 0) throw new TypeError('network error');
-      if (fate < 4) return new Response('{"error":{"message":"busy"}}', { status: fate === 1 ? 429 : 503 });
-      return new Response(`You said: ${lastTextOf(String(body))}`);
+      cloud.failNext(pick(random, FATES));
+      return cloud.send({
+        url: String(url),
+        method: method === 'GET' ? 'GET' : 'POST',
+        headers: {},
+        body: String(body),
+        signal: signal ?? undefined,
+        purpose: 'chat',
+        cover,
+      });
     },
   });
+  const providers = ENDPOINTS.map((one) =>
+    createCloudProvider(one, { send: egress.send, clock, random: random.next }),
+  );
 
   function detect(text: string): Detection {
     const findings = recognise(viewOf(text), { terms: matcher, more: [] });
     return { findings: mergeOverlaps(findings), residualRisk: 0 };
   }
 
-  async function send(messages: ChatMessageParam[], cover: EgressCover): Promise<string | null> {
-    for (const id of ['a', 'a', 'b'] as const) {
-      const response = await egress
-        .send({
-          url: `${ORIGINS[id]}/v1/chat/completions`,
-          method: 'POST',
-          headers: { 'content-type': 'application/json', authorization: 'Bearer token' },
-          body: JSON.stringify({ model: 'm', stream: true, messages: messages.map(withoutLabels) }),
-          purpose: 'chat',
-          cover,
-        })
-        .catch((error: unknown) => void told.push(`${String(error)} ${JSON.stringify(error)}`));
-      if (response?.ok) return response.text();
+  /** Through retries, other endpoints and seams; undefined when nobody answered to the end. */
+  async function send(
+    messages: ChatMessageParam[],
+    granted: EgressCover,
+    vault: Vault,
+  ): Promise<{ answer: string; isWhole: boolean }> {
+    const restorer = createRestorer(vault);
+    let answer = '';
+    let isWhole = true;
+    try {
+      const options = { cover: granted, trace: (event: unknown) => void told.push(JSON.stringify(event)) };
+      for await (const { choices } of chatInOrder({
+        providers,
+        request: { messages },
+        options,
+        continueLocally,
+      }))
+        for (const { delta } of choices) answer += restorer.push(delta.content ?? '');
+    } catch (error) {
+      isWhole = false;
+      told.push(`${String(error)} ${JSON.stringify(error)}`);
     }
-    return null;
+    return { answer: answer + restorer.end(), isWhole };
   }
 
   function decideOn(labelled: LabelledConversation, detections: readonly Detection[], turn: Turn): Decision {
@@ -140,17 +185,16 @@ export function assemble(random: Random, terms: readonly string[], weakened: Par
         recognise: findChecksummed,
         read: parts.read,
       });
-      const answer = await send(redact(messages, findings, vault), {
+      const granted: EgressCover = {
         decisionId: decision.id,
-        hosts: Object.values(ORIGINS),
+        hosts: HOSTS,
         classes: ['public', 'personal'],
         forbidden: parts.forbid(forbidden),
-      });
+      };
+      const { answer, isWhole } = await send(redact(messages, findings, vault), granted, vault);
       told.push(JSON.stringify(ledger.rows()));
-      if (answer === null) return { answer, plan: 'failed' };
-      const restored = restore(answer, vault);
-      store.remember(restored, labelled, 'a');
-      return { answer: restored, plan: decision.plan };
+      store.remember(answer, labelled, 'a');
+      return { answer: answer === '' ? null : answer, plan: isWhole ? decision.plan : 'failed' };
     },
   };
 }
@@ -159,21 +203,24 @@ function isProtected({ source, kind }: Detection['findings'][number]): boolean {
   return source === 'checksum' || source === 'term' || kind === 'credential';
 }
 
-function withoutLabels(message: ChatMessageParam): ChatMessageParam {
-  const { content } = message;
-  const { privacy: _, ...bare } = message;
-  if (!Array.isArray(content)) return bare;
-  return {
-    ...bare,
-    content: content.map((part) => {
-      const { privacy: __, ...rest } = part;
-      return rest;
-    }),
-  };
+/** The endpoint's model: it says again what it was told last. */
+function echo(body: unknown): Reply {
+  const { messages } = body as { messages: ChatMessageParam[] };
+  const content = messages.findLast(({ role }) => role === 'user')?.content;
+  const last = typeof content === 'string' ? content : JSON.stringify(content ?? '');
+  return { tokens: tokensOf(`You said: ${last}`), finish: 'stop', promptTokens: 1 };
 }
 
-function lastTextOf(body: string): string {
-  const { messages } = JSON.parse(body) as { messages: ChatMessageParam[] };
-  const content = messages.at(-1)?.content;
-  return typeof content === 'string' ? content : 'several things';
+/** The local model, which goes on in its own words. */
+async function* continueLocally(): AsyncGenerator<ChatCompletionChunk, void, undefined> {
+  const chunk = (content: string, finish: 'stop' | null): ChatCompletionChunk => ({
+    id: 'local',
+    object: 'chat.completion.chunk',
+    created: 0,
+    model: 'local',
+    system_fingerprint: '',
+    choices: [{ index: 0, delta: { content }, logprobs: null, finish_reason: finish }],
+  });
+  yield chunk(' and so on', null);
+  yield chunk('', 'stop');
 }
