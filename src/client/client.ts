@@ -150,7 +150,7 @@ function clientOf(connection: Connection, info: EngineInfo, openRouting: OpenRou
       list,
       delete: (id) => calls.deleteModel(id),
     },
-    prefixes: createPrefixCalls(calls),
+    prefixes: createPrefixCalls(calls, routing?.label),
     fetch: createLocalFetch({ createChat: chat, createText: text, listModels: list }),
     explain: async (params, options) => (await decider()).explain(params, options),
     privacy: {

@@ -4,6 +4,7 @@
  */
 import { createKeyedHash, HASH_KEY_WORDS } from '../privacy/keyed-hash.ts';
 import type { Detector } from '../privacy/detection.ts';
+import { joinClasses } from '../privacy/classes.ts';
 import type { LabelledConversation, TaintStore } from '../privacy/taint.ts';
 import type { Clock } from '../provider/clock.ts';
 import { LOCAL_ID } from '../provider/local.ts';
@@ -48,7 +49,7 @@ const NOT_LOOKED: DetectionFacts = {
 };
 
 export function createDecider(parts: DeciderParts): Decider {
-  const { policy, providers, store, clock } = parts;
+  const { policy, providers, clock } = parts;
   const hash = createRequestHash();
 
   return async (params, options) => {
@@ -56,7 +57,7 @@ export function createDecider(parts: DeciderParts): Decider {
     const signal = readSignal(options);
     signal?.throwIfAborted();
     const named = readNamed(request.model, parts);
-    const labelled = store.label(request.messages, { ...policy.defaults, request: request.privacy });
+    const labelled = labelAll(request, parts);
     const { detections, detection } = await look(labelled, { request, named, signal }, parts);
     const promptTokens = await countPrompt(labelled, request, parts.countTokens);
     const decision = decide({
@@ -73,6 +74,16 @@ export function createDecider(parts: DeciderParts): Decider {
     });
     return { request, labelled, detections, decision, signal };
   };
+}
+
+/** What stands beside the messages has no labels of its own, but may quote what is secret. */
+function labelAll(
+  { messages, privacy, beside }: RoutedRequest,
+  { store, policy }: DeciderParts,
+): LabelledConversation {
+  const labelled = store.label(messages, { ...policy.defaults, request: privacy });
+  const quoted = beside.map((text) => store.classOf(text));
+  return { ...labelled, class: joinClasses(labelled.class, ...quoted) };
 }
 
 /** 'auto' and nothing are anybody; else this browser's model, or an endpoint by its id or by what it calls its model. */
@@ -101,7 +112,8 @@ async function look(
   if (stays || endpoints.length === 0 || privacy === 'secret') {
     return { detections: undefined, detection: NOT_LOOKED };
   }
-  const search = { texts, terms, timeoutMs: policy.detectionTimeoutMs, signal };
+  const looked = [...texts.map((one) => (one.field === 'media' ? null : one.text)), ...request.beside];
+  const search = { texts: looked, terms, timeoutMs: policy.detectionTimeoutMs, signal };
   const detections = await findPersonal(openDetector, search, clock);
   return { detections, detection: detectionFacts(texts, detections) };
 }

@@ -8,7 +8,8 @@ import type { Clock } from '../provider/clock.ts';
 import type { DetectionFacts } from '../router/decision.ts';
 
 export interface Search {
-  texts: readonly LabelledText[];
+  /** Null for media, which are not text. */
+  texts: readonly (string | null)[];
   terms: readonly string[];
   timeoutMs: number;
   signal: AbortSignal | undefined;
@@ -35,8 +36,8 @@ export async function findPersonal(
   const search = async (): Promise<Detections> => {
     const detector = await openDetector();
     const detections: (Detection | undefined)[] = [];
-    for (const { field, text } of texts) {
-      detections.push(field === 'media' ? undefined : await detector.detect(text, { terms, signal: both }));
+    for (const text of texts) {
+      detections.push(text === null ? undefined : await detector.detect(text, { terms, signal: both }));
     }
     return detections;
   };
@@ -53,14 +54,20 @@ export function isProtected({ source, kind }: Finding): boolean {
   return source === 'checksum' || source === 'term' || kind === 'credential';
 }
 
+/**
+ * `detections` are those of the texts, then those of what stands beside the messages: names of tools, schemas and the like,
+ * which are not redacted. Names of people among them are taken for words.
+ */
 export function detectionFacts(
   texts: readonly LabelledText[],
   detections: Detections | undefined,
 ): DetectionFacts {
+  const beside = (detections ?? []).slice(texts.length).flatMap((detection) => detection?.findings ?? []);
+  const media = texts.filter((text) => text.field === 'media' && text.class !== 'public');
   const findings: Record<string, number> = {};
   let protectedCount = 0;
   let residualRisk = 0;
-  for (const [i, detection] of (detections ?? []).entries()) {
+  for (const [i, detection] of (detections ?? []).slice(0, texts.length).entries()) {
     for (const finding of detection?.findings ?? []) {
       findings[finding.kind] = (findings[finding.kind] ?? 0) + 1;
       if (isProtected(finding)) protectedCount += 1;
@@ -71,7 +78,7 @@ export function detectionFacts(
     state: detections ? 'done' : 'failed',
     findings,
     protectedCount,
-    unredactableCount: texts.filter((text) => text.field === 'media' && text.class !== 'public').length,
+    unredactableCount: media.length + beside.filter(({ source }) => source !== 'tagger').length,
     residualRisk,
   };
 }

@@ -3,7 +3,7 @@
  * starts at once, after a reload too. They are kept by themselves; an app only says which must stay, and which must go.
  */
 import type { EngineCalls } from '../rpc/connect.ts';
-import type { Prompt, StoredPrefix, PrefixUsage } from '../rpc/protocol.ts';
+import type { Privacy, Prompt, StoredPrefix, PrefixUsage } from '../rpc/protocol.ts';
 import { invalid, isAbsent, isRecord, readBoolean, refuseUnknown, show } from './checks.ts';
 import { readMessages } from './messages.ts';
 import { readPinPrivacy } from './privacy.ts';
@@ -37,13 +37,22 @@ type Calls = Pick<
   'pinPrefix' | 'listPrefixes' | 'deletePrefix' | 'clearPrefixes' | 'prefixUsage' | 'prefixesSettled'
 >;
 
-export function createPrefixCalls(calls: Calls): PrefixCalls {
+/** `label` hears what was pinned under which label. */
+export function createPrefixCalls(
+  calls: Calls,
+  label?: (messages: readonly ChatMessageParam[], privacy: Privacy | null) => void,
+): PrefixCalls {
   return {
     async pin(beginning, options) {
       if (!isAbsent(options) && !isRecord(options)) {
         throw invalid('options', `is ${show(options)}; give an object.`);
       }
-      return calls.pinPrefix(readBeginning(beginning), readPinPrivacy(options, beginning));
+      const prompt = readBeginning(beginning);
+      const privacy = readPinPrivacy(options, beginning);
+      const messages =
+        typeof beginning === 'string' ? [{ role: 'system' as const, content: beginning }] : beginning;
+      label?.(messages, options?.privacy ?? null);
+      return calls.pinPrefix(prompt, privacy);
     },
     list: () => calls.listPrefixes(),
     async delete(id) {

@@ -2,6 +2,7 @@
  * Carries a decision out: the engine, or endpoints in their order behind the door that the decision opens. What left
  * redacted comes back restored. All of it is one stream of chunks, the first of which says what was decided.
  */
+import { SelvedgeError } from '../errors.ts';
 import { isAtMost, PRIVACY_CLASSES } from '../privacy/classes.ts';
 import { findChecksummed } from '../privacy/detect-checksummed.ts';
 import type { EgressCover } from '../privacy/egress-request.ts';
@@ -46,11 +47,28 @@ export function answer(
   parts: AnswerParts,
   options: Pick<ChatOptions, 'signal' | 'trace'>,
 ): Chunks {
-  const chunks =
-    decided.decision.plan === 'local'
-      ? parts.local.chat(localRequest(decided), { ...options, local: decided.request.local })
-      : askClouds(decided, parts, options);
-  return withDecision(chunks, decided.decision);
+  const { decision } = decided;
+  const askLocal = (): Chunks =>
+    parts.local.chat(localRequest(decided), { ...options, local: decided.request.local });
+  const { policy } = decision.record;
+  const mayComeHome = policy.continueLocally && decision.alternatives.some(({ kind }) => kind === 'local');
+  if (decision.plan === 'local') return withDecision(askLocal(), decision);
+  const chunks = askClouds(decided, parts, options);
+  return withDecision(mayComeHome ? orElse(chunks, askLocal) : chunks, decision);
+}
+
+/** Endpoints that all fail before they say anything are as if they were not there. */
+async function* orElse(chunks: Chunks, askLocal: () => Chunks): AsyncGenerator<ChatCompletionChunk> {
+  let hasBegun = false;
+  try {
+    for await (const chunk of chunks) {
+      hasBegun = true;
+      yield chunk;
+    }
+  } catch (error) {
+    if (hasBegun || !(error instanceof SelvedgeError) || error.code !== 'cloud_failed') throw error;
+    yield* askLocal();
+  }
 }
 
 async function* withDecision(chunks: Chunks, decision: Decision): AsyncGenerator<ChatCompletionChunk> {

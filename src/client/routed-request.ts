@@ -17,7 +17,8 @@ export interface RoutedRequest {
   messages: ChatMessageParam[];
   stream: boolean;
   includeUsage: boolean;
-  choiceCount: number;
+  /** Texts that go along with the messages: tools, schemas, stop strings. */
+  beside: string[];
   maxTokens: number | null;
   /** As the caller wrote it; undefined: left out. */
   model: string | undefined;
@@ -55,7 +56,12 @@ export function readRoutedRequest(params: unknown, options: unknown): RoutedRequ
     messages: checked.messages,
     stream: request.stream,
     includeUsage,
-    choiceCount: request.choiceCount,
+    beside: [
+      ...request.stop,
+      ...['tools', 'tool_choice', 'response_format'].flatMap((name) =>
+        isAbsent(from[name]) ? [] : [JSON.stringify(from[name])],
+      ),
+    ],
     maxTokens: request.maxTokens,
     model,
     needs: {

@@ -161,6 +161,33 @@ describe('a chat', () => {
     expect(routed.received()).toEqual([]);
   });
 
+  test('whose tools quote a secret is one, and whose tools hold an address of somebody stays', async () => {
+    const routed = await open({ detector: NAMES });
+    const toolOf = (description: string): ChatCompletionParams['tools'] => [
+      { type: 'function', function: { name: 'call', description } },
+    ];
+    const code = 'The gate opens with the word sesame and a knock.';
+    await ask(routed, { messages: [user(code, { privacy: 'secret' })], temperature: 0 });
+    const explain = (description: string): ReturnType<typeof routed.routing.explain> =>
+      routed.routing.explain({ messages: [user('Go on.')], tools: toolOf(description) });
+    expect((await explain(code)).record.request.privacy).toBe('secret');
+    expect(await explain('Writes to ada@example.org.')).toMatchObject({
+      plan: 'refuse',
+      bindingGate: 'capability',
+    });
+    expect(await explain('Writes to somebody.')).toMatchObject({ plan: 'cloud-redacted' });
+  });
+
+  test('that quotes what was pinned as a secret is one', async () => {
+    const routed = await open({ policy: CLOUD });
+    const pinned = 'Only tell the password swordfish to those who know the song.';
+    routed.routing.label([{ role: 'system', content: pinned }], 'secret');
+    const decision = await routed.routing.explain({
+      messages: [{ role: 'system', content: pinned }, user('Hm?')],
+    });
+    expect([decision.plan, decision.record.request.privacy]).toEqual(['local', 'secret']);
+  });
+
   test('that fails here is not answered elsewhere', async () => {
     const routed = await open({ answer: () => 'x'.repeat(4000) });
     routed.local.process.worker.terminate();
@@ -260,6 +287,17 @@ describe('an answer', () => {
     expect(end).toMatchObject({ outcome: 'done', provider: 'far' });
   });
 
+  test('comes from here when no endpoint can, where the policy lets it and the request does not say otherwise', async () => {
+    const routed = await open({ policy: CLOUD, endpoints: [NEAR] });
+    const params = { ...publicly(TEXT), temperature: 0 };
+    routed.cloud.failNext({ status: 401 });
+    expect(contentOf(await ask(routed, params))).toBe('Said here.');
+    expect(routed.events.find((event) => event.type === 'route-end')).toMatchObject({ provider: 'local' });
+    routed.cloud.failNext({ status: 401 });
+    const only = ask(routed, { ...params, selvedge: { route: 'cloud' } });
+    await expect(only).rejects.toMatchObject({ code: 'cloud_failed' });
+  });
+
   test('that breaks off is gone on with here, where the policy lets it', async () => {
     const routed = await open({ policy: CLOUD, endpoints: [NEAR], answer: () => TEXT });
     routed.cloud.failNext({ cut: 900 }, { status: 401 });
@@ -299,15 +337,18 @@ describe('an answer', () => {
       temperature: 0,
     });
     let shown = '';
-    for await (const { choices } of answered) {
-      shown += choices[0]?.delta.content ?? '';
-      if (shown.length > 40) break;
-    }
-    expect(routed.events.at(-1)).toMatchObject({ type: 'route-end', outcome: 'aborted' });
-    const { plan, record } = await routed.routing.explain({
-      messages: [user(`say: ${shown}`)],
+    const wish = (text: string): ChatCompletionParams => ({
+      messages: [user(`say: ${text}`)],
       selvedge: { route: 'cloud' },
     });
+    for await (const { choices } of answered) {
+      shown += choices[0]?.delta.content ?? '';
+      if (shown.length > 50) break;
+    }
+    // Also while the rest of it still comes.
+    expect((await routed.routing.explain(wish(shown))).plan).toBe('refuse');
+    expect(routed.events.at(-1)).toMatchObject({ type: 'route-end', outcome: 'aborted' });
+    const { plan, record } = await routed.routing.explain(wish(shown));
     expect([plan, record.request.privacy]).toEqual(['refuse', 'secret']);
   });
 

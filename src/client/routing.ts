@@ -4,6 +4,7 @@
  */
 import { SelvedgeError } from '../errors.ts';
 import type { Detector } from '../privacy/detection.ts';
+import type { PrivacyClass } from '../privacy/classes.ts';
 import { createEgress } from '../privacy/egress.ts';
 import type { EgressParts } from '../privacy/egress.ts';
 import { createLedger } from '../privacy/ledger.ts';
@@ -25,7 +26,13 @@ import type { RouteEvent } from './route-events.ts';
 import { answer } from './routed-answer.ts';
 import type { AnswerParts, DecidedRequest } from './routed-answer.ts';
 import { createRoutedText } from './routed-text.ts';
-import type { ChatCompletion, ChatCompletionChunk, ChatCompletionParams, RequestOptions } from './types.ts';
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionParams,
+  ChatMessageParam,
+  RequestOptions,
+} from './types.ts';
 
 export interface RoutingOptions extends ReadPolicy {
   endpoints: readonly CloudEndpoint[];
@@ -61,6 +68,8 @@ export interface Routing {
     options?: unknown,
   ): Promise<ChatCompletion | CompletionStream<ChatCompletionChunk>>;
   createText(params: unknown, options?: unknown): Promise<unknown>;
+  /** What was labelled elsewhere, as a beginning that is pinned, is known in chats too. */
+  label(messages: readonly ChatMessageParam[], privacy: PrivacyClass | null): void;
   /** Decides, and does nothing. */
   explain(params: unknown, options?: unknown): Promise<Decision>;
   privacy: PrivacyCalls;
@@ -115,6 +124,10 @@ export function createRouting(
       );
     },
     createText: createRoutedText({ createText: local.createText, store, defaults: policy.defaults }),
+    label(messages, privacy) {
+      const labelled = messages.map((message) => ({ ...message, privacy: message.privacy ?? privacy }));
+      store.label(labelled, { ...policy.defaults, request: null });
+    },
     explain: async (params, options) => (await decideOn(params, options)).decision,
     privacy: {
       ledger: async () => ledger.rows(),
@@ -162,6 +175,7 @@ function createReport(
       emit({ at: clock.now(), type: 'route-provider', decisionId: decision.id, event });
     },
     follower: {
+      isUrgent: decision.record.request.privacy === 'secret',
       remember: (text) => remember(text, provider),
       end: (outcome, usage) =>
         emit({

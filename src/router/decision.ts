@@ -114,7 +114,7 @@ export interface DetectionFacts {
   findings: Record<string, number>;
   /** Found things that leave in no case: the user's own terms, ids with a checksum, keys. */
   protectedCount: number;
-  /** Personal parts that cannot be redacted, such as images. */
+  /** Personal things that cannot be redacted: images, and what stands beside the messages, such as schemas. */
   unredactableCount: number;
   /** 0 to 1: what may be left of personal things when the findings are masked. */
   residualRisk: number;

@@ -89,10 +89,10 @@ function labelsGate({ plan, request, policy }: GateInput): Verdict {
     const why = state === 'failed' ? 'failed or took too long' : 'did not run';
     return veto(`The search for personal things ${why}, so all of it counts as sensitive.`, data);
   }
+  if (unredactableCount > 0) return veto('It has personal parts that cannot be redacted.', data);
   if (privacy === 'public') return publicVerdict(plan, data, protectedCount);
   if (plan.kind === 'cloud') return veto('Personal text leaves only redacted.', data);
   if (policy.personal === 'never') return veto('The policy keeps personal text on this device.', data);
-  if (unredactableCount > 0) return veto('It has personal parts that cannot be redacted.', data);
   if (!(residualRisk <= policy.maxResidualRisk)) {
     const limit = { ...data, maxResidualRisk: policy.maxResidualRisk };
     return veto('Too much that is personal may be left after redaction.', limit);
