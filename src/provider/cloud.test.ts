@@ -180,7 +180,7 @@ describe('Retry-After', () => {
     expect(error).toMatchObject({ details: { status: 429, retryAfterMs: 90_000 } });
     expect(run.provider.health()).toEqual({
       available: false,
-      words: 'near asked to be left alone; it is asked again in 90 s',
+      words: 'It asked to be left alone and is asked again in 90 s.',
     });
     expect((await timed(run)).error).toMatchObject({ details: { cause: 'refused' } });
     expect(run.cloud.received).toHaveLength(1);

@@ -54,7 +54,7 @@ export function createCloudProvider(
       const seconds = Math.ceil(breaker.waitMs / 1000);
       if (seconds === 0) return { available: true, words: null };
       const why = breaker.heldMs > 0 ? 'asked to be left alone' : 'failed several times in a row';
-      return { available: false, words: `${id} ${why}; it is asked again in ${seconds} s` };
+      return { available: false, words: `It ${why} and is asked again in ${seconds} s.` };
     },
     predict: (request) => ({
       firstTokenMs: delays.usualFirstTokenMs(),
