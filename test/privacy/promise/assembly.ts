@@ -2,13 +2,10 @@
  * The parts that keep the promise, put together as the client does, without the engine: labels, search, decision, redaction,
  * the cloud client with its retries and seams, the door, restoring. Any of them can be given in a weakened form, to see that each is needed.
  */
+import { isProtected } from '../../../src/client/find-personal.ts';
 import type { ChatCompletionChunk, ChatMessageParam } from '../../../src/client/types.ts';
 import type { Detection } from '../../../src/privacy/detection.ts';
 import { findChecksummed } from '../../../src/privacy/detect-checksummed.ts';
-import { mergeOverlaps } from '../../../src/privacy/detect-merge.ts';
-import { viewOf } from '../../../src/privacy/detect-normalise.ts';
-import { recognise } from '../../../src/privacy/detect-recognise.ts';
-import { createTermMatcher } from '../../../src/privacy/detect-terms.ts';
 import type { EgressCover, Forbidden } from '../../../src/privacy/egress-request.ts';
 import { createEgress } from '../../../src/privacy/egress.ts';
 import { createForbidden } from '../../../src/privacy/forbidden.ts';
@@ -25,15 +22,14 @@ import { createCloudProvider } from '../../../src/provider/cloud.ts';
 import { decide } from '../../../src/router/decide.ts';
 import type { Decision } from '../../../src/router/decision.ts';
 import { createInProcessCloud } from '../../../e2e/fixtures/cloud/in-process.ts';
-import { tokensOf } from '../../../e2e/fixtures/cloud/scripted-model.mjs';
-import type { Reply } from '../../../e2e/fixtures/cloud/scripted-model.mjs';
-import type { Fault } from '../../../e2e/fixtures/cloud/wire.mjs';
 import { cover, endpointOf } from '../../fakes/cloud-requests.ts';
 import { endpoint, LOCAL, record } from '../../fakes/records.ts';
 import { createVirtualClock } from '../../fakes/virtual-clock.ts';
 import type { Random } from '../../models/random.ts';
 import { pick } from './canaries.ts';
 import type { Turn } from './chats.ts';
+import { createDetect, echo, FATES } from './surroundings.ts';
+import type { Keeper } from './run.ts';
 
 export interface Parts {
   /** What of texts is compared. */
@@ -51,38 +47,14 @@ const WHOLE: Parts = {
   forbid: (forbidden) => forbidden,
 };
 
-export interface Assembly {
-  ask(messages: readonly ChatMessageParam[], turn: Turn): Promise<{ answer: string | null; plan: string }>;
-  /** All bytes that left: address, headers and body of each attempt. */
-  sent: string[];
-  /** All that is told without being sent: decisions, the ledger, errors. */
-  told: string[];
-}
-
 const ENDPOINTS = ['a', 'b'].map((id) => endpointOf({ id, baseURL: `https://${id}.test/v1` }));
 const HOSTS = ENDPOINTS.map(({ baseURL }) => new URL(baseURL).origin);
 
-/** How an attempt goes: most of them well. */
-const FATES: Fault[] = [
-  {},
-  {},
-  {},
-  {},
-  { status: 429 },
-  { status: 503 },
-  { status: 401 },
-  { hangUp: true },
-  { cut: 300 },
-  { malformed: 2 },
-  { duplicate: 1 },
-  { error: 2 },
-];
-
-export function assemble(random: Random, terms: readonly string[], weakened: Partial<Parts> = {}): Assembly {
+export function assemble(random: Random, terms: readonly string[], weakened: Partial<Parts> = {}): Keeper {
   const parts = { ...WHOLE, ...weakened };
   const ledger = createLedger(() => 0);
   const store = parts.weakenStore(createTaintStore({ ledger, random: random.below, read: parts.read }));
-  const matcher = createTermMatcher(terms);
+  const detect = createDetect(terms);
   const sent: string[] = [];
   const told: string[] = [];
   const clock = createVirtualClock();
@@ -106,11 +78,6 @@ export function assemble(random: Random, terms: readonly string[], weakened: Par
   const providers = ENDPOINTS.map((one) =>
     createCloudProvider(one, { send: egress.send, clock, random: random.next }),
   );
-
-  function detect(text: string): Detection {
-    const findings = recognise(viewOf(text), { terms: matcher, more: [] });
-    return { findings: mergeOverlaps(findings), residualRisk: 0 };
-  }
 
   /** Through retries, other endpoints and seams; undefined when nobody answered to the end. */
   async function send(
@@ -197,18 +164,6 @@ export function assemble(random: Random, terms: readonly string[], weakened: Par
       return { answer: answer === '' ? null : answer, plan: isWhole ? decision.plan : 'failed' };
     },
   };
-}
-
-function isProtected({ source, kind }: Detection['findings'][number]): boolean {
-  return source === 'checksum' || source === 'term' || kind === 'credential';
-}
-
-/** The endpoint's model: it says again what it was told last. */
-function echo(body: unknown): Reply {
-  const { messages } = body as { messages: ChatMessageParam[] };
-  const content = messages.findLast(({ role }) => role === 'user')?.content;
-  const last = typeof content === 'string' ? content : JSON.stringify(content ?? '');
-  return { tokens: tokensOf(`You said: ${last}`), finish: 'stop', promptTokens: 1 };
 }
 
 /** The local model, which goes on in its own words. */

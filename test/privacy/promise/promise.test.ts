@@ -8,49 +8,73 @@ import type { Letters } from '../../../src/privacy/letters.ts';
 import { decide } from '../../../src/router/decide.ts';
 import { seeded } from '../../models/random.ts';
 import { DISGUISES, drawCard, drawCode, drawIban, drawSentence, drawTerm } from './canaries.ts';
+import { assemble } from './assembly.ts';
+import type { Parts } from './assembly.ts';
 import { canFind } from './leaks.ts';
+import { openClientKeeper } from './routed.ts';
 import { holdChats } from './run.ts';
+import type { OpenKeeper, Outcome } from './run.ts';
 
 const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 
-it('holds in random conversations', async () => {
-  const { plans, requests, leaks, told } = await holdChats(seeds(200));
+const weakened =
+  (parts: Partial<Parts>): OpenKeeper =>
+  (random, terms) =>
+    assemble(random, terms, parts);
+
+function expectKept({ plans, requests, leaks, told }: Outcome, turns: number): void {
   expect(leaks).toEqual([]);
   expect(told).toEqual([]);
   // Much of it left, in every way, so that finding nothing means something.
-  expect(requests).toBeGreaterThan(200);
-  for (const plan of ['local', 'cloud-redacted', 'refuse']) expect(plans[plan]).toBeGreaterThan(20);
+  expect(requests).toBeGreaterThan(turns / 3);
+  for (const plan of ['local', 'cloud-redacted', 'refuse']) expect(plans[plan]).toBeGreaterThan(turns / 10);
+}
+
+describe('holds in random conversations', () => {
+  it('with the parts put together', async () => {
+    expectKept(await holdChats(seeds(150), assemble), 450);
+  });
+
+  it('with the client', async () => {
+    expectKept(await holdChats(seeds(60), openClientKeeper), 180);
+  });
 });
 
 describe('is broken', () => {
   it('without the gates: not of the router, which sends all, nor of the door, which lets all out', async () => {
-    const { leaks } = await holdChats(seeds(40), {
-      decide: (record) => decide({ ...record, request: { ...record.request, privacy: 'personal' } }),
-      forbid: () => ({ find: () => null }),
-    });
+    const { leaks } = await holdChats(
+      seeds(30),
+      weakened({
+        decide: (record) => decide({ ...record, request: { ...record.request, privacy: 'personal' } }),
+        forbid: () => ({ find: () => null }),
+      }),
+    );
     expect(leaks.length).toBeGreaterThan(10);
   });
 
   it('without fingerprints: what comes again without its label has none', async () => {
-    const { leaks } = await holdChats(seeds(80), {
-      weakenStore: (store) => ({
-        ...store,
-        classOf: () => 'public',
-        label(messages, defaults) {
-          const labelled = store.label(messages, defaults);
-          const texts = labelled.texts.map((text) =>
-            text.source === 'fingerprint' ? { ...text, class: text.label ?? ('personal' as const) } : text,
-          );
-          const isSecret = texts.some((text) => text.class === 'secret');
-          return { ...labelled, texts, class: isSecret ? 'secret' : 'personal' };
-        },
+    const { leaks } = await holdChats(
+      seeds(50),
+      weakened({
+        weakenStore: (store) => ({
+          ...store,
+          classOf: () => 'public',
+          label(messages, defaults) {
+            const labelled = store.label(messages, defaults);
+            const texts = labelled.texts.map((text) =>
+              text.source === 'fingerprint' ? { ...text, class: text.label ?? ('personal' as const) } : text,
+            );
+            const isSecret = texts.some((text) => text.class === 'secret');
+            return { ...labelled, texts, class: isSecret ? 'secret' : 'personal' };
+          },
+        }),
       }),
-    });
+    );
     expect(leaks.length).toBeGreaterThan(10);
   });
 
   it('without normalisation: what is written otherwise is another text', async () => {
-    const { leaks } = await holdChats(seeds(80), { read: readAsWritten });
+    const { leaks } = await holdChats(seeds(60), weakened({ read: readAsWritten }));
     expect(leaks.filter(({ canary }) => ['code', 'sentence'].includes(canary.kind)).length).toBeGreaterThan(
       3,
     );
