@@ -4,7 +4,7 @@
  */
 import type { Planes } from './matrix-kinds.ts';
 import { literal } from './product.ts';
-import { rowReader } from './read-row.ts';
+import { eachQuad, rowReader } from './read-row.ts';
 import { STEP_STRUCT } from './step.ts';
 
 const THREADS = 32;
@@ -13,10 +13,10 @@ const THREADS = 32;
 export function embedSource(planes: Planes, firstRow: number, scale: number): string {
   const reader = rowReader(planes, 'w');
   const { blocks, rows } = planes;
-  const quads = Array.from({ length: 8 }, (_, q) => {
-    const value = `${reader.quad('0', q)} * ${literal(scale)}`;
-    return `${reader.load('0', q)}out[at + ${q}u] = ${value};\n`;
-  });
+  const quads = eachQuad(
+    false,
+    (q) => `${reader.load('0', q)}out[at + q] = ${reader.quad('0', q)} * ${literal(scale)};\n`,
+  );
   return `${STEP_STRUCT}
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> w: array<vec4<u32>>;
@@ -28,7 +28,7 @@ export function embedSource(planes: Planes, firstRow: number, scale: number): st
   if (block >= ${blocks}u || row >= ${rows}u) { return; }
   let i_0 = row * ${blocks}u + block;
   let at = (thread.y * ${blocks}u + block) * 8u;
-${reader.head('0')}${quads.join('')}}
+${reader.head('0')}${quads}}
 `;
 }
 

@@ -8,7 +8,7 @@
  */
 import type { ModelShape } from '../session.ts';
 import type { Planes } from './matrix-kinds.ts';
-import { rowReader } from './read-row.ts';
+import { eachQuad, quadText, rowReader } from './read-row.ts';
 import type { RowReader } from './read-row.ts';
 import { STEP_STRUCT } from './step.ts';
 import type { ProductShape, Width } from './tuning.ts';
@@ -187,9 +187,9 @@ function loop(
   const rows = streams.map(
     ({ name, planes, row }) => `let r_${name} = min(row + ${row}u, ${planes.rows - 1}u) * ${blocks}u;\n`,
   );
-  const quads = range(8).map((q) => {
+  const quads = eachQuad(shape.isUnrolled, (q) => {
     const activations = range(width).map((c) => {
-      const read = `x[x_${c} + block * 8u + ${q}u]`;
+      const read = `x[x_${c} + block * 8u + ${quadText(q)}]`;
       if (!spec.norm) return `let u_${c} = ${read};\n`;
       return `let v_${c} = ${read};\n${squares(c)}let u_${c} = v_${c} * n;\n`;
     });
@@ -203,13 +203,13 @@ function loop(
       return `let w_${name} = ${reader.quad(name, q)};\n${chain}`;
     });
     const loads = streams.map(({ name, reader }) => reader.load(name, q)).join('');
-    const scale = spec.norm ? `let n = norm[block * 8u + ${q}u];\n` : '';
+    const scale = spec.norm ? `let n = norm[block * 8u + ${quadText(q)}];\n` : '';
     return `${loads}{\n${scale}${activations.join('')}${products.join('')}}\n`;
   });
   const heads = streams.map(({ name, reader }) => `let i_${name} = r_${name} + block;\n${reader.head(name)}`);
   return `let row = ((index - ${start}u) * ${shape.threads / lanes}u + thread / ${lanes}u) * ${perThread}u;
 ${rows.join('')}for (var block = lane; block < ${blocks}u; block += ${lanes}u) {
-${heads.join('')}${quads.join('')}}
+${heads.join('')}${quads}}
 `;
 }
 

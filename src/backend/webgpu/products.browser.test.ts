@@ -139,7 +139,7 @@ describe.each(TYPES)('a matrix of %s', (type) => {
     }
   });
 
-  test('multiplies rows as a sum in doubles does, with the same bits in every width', async () => {
+  test('multiplies rows as a sum in doubles does, with the same bits in every width and form', async () => {
     const { values, parts } = weights(type, columns, 45);
     const x = normals(5 * columns);
     const spec: ProductSpec = {
@@ -258,7 +258,10 @@ describe('a product with what is around it', () => {
     const results: Float32Array[] = [];
     for (const widths of [[1], [2], [8]] as const) {
       const out = bufferOf(new Float32Array(9 * 70));
-      const tuning: Tuning = { widths, shapeOf: () => ({ lanes: 16, rowsPerThread: 4, threads: 64 }) };
+      const tuning: Tuning = {
+        widths,
+        shapeOf: () => ({ lanes: 16, rowsPerThread: 4, threads: 64, isUnrolled: true }),
+      };
       const buffers = { step, out, w0: parts[0]!.buffer, x: bufferOf(inputs) };
       const product = await createProduct(gpu, 'product', spec, buffers, tuning);
       results.push(await run([product], stepOf(9), step, out));
@@ -272,7 +275,7 @@ describe('a product with what is around it', () => {
     const wide = weights('F32', 32, count);
     const matrices = [{ planes: wide.parts[0]!.planes, outAt: 0 }];
     const spec: ProductSpec = { ...plain, matrices, outStride: count };
-    const shape: ProductShape = { lanes: 1, rowsPerThread: 2, threads: 1 };
+    const shape: ProductShape = { lanes: 1, rowsPerThread: 2, threads: 1, isUnrolled: false };
     const buffers = { w0: wide.parts[0]!.buffer, x: bufferOf(x.slice(0, 32)) };
     const [step, out] = [emptyStep(), bufferOf(new Float32Array(count))];
     const tuning: Tuning = { widths: [1], shapeOf: () => shape };
@@ -292,9 +295,14 @@ async function everyWidth(
 ): Promise<Float32Array> {
   const step = emptyStep();
   const results: Float32Array[] = [];
-  for (const widths of [[1], [4]] as const) {
+  const variants = [
+    { widths: [1], isUnrolled: false },
+    { widths: [4], isUnrolled: false },
+    { widths: [1], isUnrolled: true },
+  ] as const;
+  for (const { widths, isUnrolled } of variants) {
     const out = bufferOf(new Float32Array(rows * spec.outStride).fill(start));
-    const tuning: Tuning = { widths, shapeOf: () => shape };
+    const tuning: Tuning = { widths, shapeOf: () => ({ ...shape, isUnrolled }) };
     const product = await createProduct(gpu, 'product', spec, { ...buffers, step, out }, tuning);
     results.push(await run([product], stepOf(rows, { wanted: rows, candidates: spec.outStride }), step, out));
     gpu.freeBuffer(out);
@@ -303,7 +311,7 @@ async function everyWidth(
   return results[0]!;
 }
 
-const SHAPE: ProductShape = { lanes: 4, rowsPerThread: 2, threads: 8 };
+const SHAPE: ProductShape = { lanes: 4, rowsPerThread: 2, threads: 8, isUnrolled: false };
 const words = (values: Float32Array): Uint32Array => new Uint32Array(values.buffer);
 
 function dot(a: Float32Array, aAt: number, b: Float32Array, bAt: number, count: number): number {

@@ -15,6 +15,8 @@ export interface ProductShape {
   rowsPerThread: number;
   /** Of a workgroup. */
   threads: number;
+  /** The 32 columns of a block are spelled out, with constant indices; else they are a loop. */
+  isUnrolled: boolean;
 }
 
 export interface Tuning {
@@ -32,7 +34,7 @@ const HARDWARE: Tuning = {
   shapeOf(blocks, rows) {
     const busy = (count: number): number => blocks / (Math.ceil(blocks / count) * count);
     const lanes = LANES.findLast((count) => count <= blocks && busy(count) >= 0.55) ?? 1;
-    return { lanes, rowsPerThread: rows * lanes >= 32_768 ? 4 : 2, threads: 64 };
+    return { lanes, rowsPerThread: rows * lanes >= 32_768 ? 4 : 2, threads: 64, isUnrolled: true };
   },
 };
 
@@ -41,7 +43,7 @@ const SOFTWARE: Tuning = {
   widths: [1, 4],
   shapeOf(blocks) {
     const lanes = LANES.findLast((count) => count <= 4 && blocks % count === 0) ?? 1;
-    return { lanes, rowsPerThread: 2, threads: 8 };
+    return { lanes, rowsPerThread: 2, threads: 8, isUnrolled: false };
   },
 };
 

@@ -37,7 +37,7 @@ function sourcesOf(type: TensorType): string[] {
     wanted: true,
     outStride: 8,
   };
-  const shape = { lanes: 4, rowsPerThread: 2, threads: 8 };
+  const shape = { lanes: 4, rowsPerThread: 2, threads: 8, isUnrolled: true };
   return [
     embedSource(planes, 0, 0.5),
     productSource({ ...spec, store: 'add' }, shape, 1),
