@@ -29,12 +29,15 @@ const support = (logits: number[], sampling: Partial<Sampling>, count = 400): nu
 
 /** The rules once more, with everything computed in full: every token ranked, every exp, every log. */
 function pickNaively(raw: Float32Array, s: Sampling, position: number): number {
-  const logits = Float32Array.from(raw, (logit, id) => Math.fround(logit + (s.bias?.get(id) ?? 0)));
+  const logits = Float32Array.from(raw, (logit, id) =>
+    Math.fround(logit + Math.fround(s.bias?.get(id) ?? 0)),
+  );
   logits.forEach((logit, id) => {
     const count = s.seen?.output.get(id) ?? 0;
     if (!s.seen || (count === 0 && !s.seen.prompt.has(id))) return;
-    const repeated = logit > 0 ? logit / s.repetitionPenalty : logit * s.repetitionPenalty;
-    logits[id] = Math.fround(repeated) - (count > 0 ? s.frequencyPenalty * count + s.presencePenalty : 0);
+    const repeated = logit * Math.fround(logit > 0 ? 1 / s.repetitionPenalty : s.repetitionPenalty);
+    const less = count > 0 ? s.frequencyPenalty * count + s.presencePenalty : 0;
+    logits[id] = Math.fround(repeated) - Math.fround(less);
   });
   let ranked = [...logits.keys()]
     .filter((id) => logits[id]! > -Infinity)

@@ -4,7 +4,8 @@
  * the same token on every machine, and statistics are of the raw logits.
  *
  * Pure, and quick for 262,144 logits: what cannot win is skipped before its noise is computed, and only what
- * top-k or top-p keeps is ranked. NaN and -Infinity never win. A penalised logit is rounded to f32.
+ * top-k or top-p keeps is ranked. NaN and -Infinity never win. Amounts of bias and
+ * penalties are rounded to f32, and so is a logit after each of them.
  */
 import { assert } from '../errors.ts';
 import { Candidates } from './candidates.ts';
@@ -74,7 +75,7 @@ function chooseToken(
 }
 
 /** Temperatures down to the smallest double are of use: the best token stays at 0, the others fall to -Infinity. */
-function inverseOf(temperature: number): number {
+export function inverseOf(temperature: number): number {
   return Math.min(1 / temperature, Number.MAX_VALUE);
 }
 
@@ -125,7 +126,7 @@ function largestSum(logits: Float32Array, best: number, scale: number, floor: nu
 }
 
 /** The same among the candidates, which are few and in any order. */
-function largestSumOf(
+export function largestSumOf(
   candidates: Candidates,
   largest: number,
   scale: number,
@@ -193,18 +194,19 @@ function process(logits: Float32Array, sampling: Sampling, scratch: SamplerScrat
   const { processed } = scratch;
   const { bias, seen, repetitionPenalty, frequencyPenalty, presencePenalty } = sampling;
   processed.set(logits);
-  if (bias) for (const [id, amount] of bias) processed[id]! += amount;
+  if (bias) for (const [id, amount] of bias) processed[id]! += Math.fround(amount);
   if (!seen) return processed;
+  const [above, below] = [Math.fround(1 / repetitionPenalty), Math.fround(repetitionPenalty)];
   const repeat = (id: number): void => {
     const logit = processed[id]!;
-    processed[id] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
+    processed[id] = logit * (logit > 0 ? above : below);
   };
   if (repetitionPenalty !== 1) {
     for (const id of seen.prompt) repeat(id);
     for (const [id, count] of seen.output) if (count > 0 && !seen.prompt.has(id)) repeat(id);
   }
   for (const [id, count] of seen.output) {
-    if (count > 0) processed[id]! -= frequencyPenalty * count + presencePenalty;
+    if (count > 0) processed[id]! -= Math.fround(frequencyPenalty * count + presencePenalty);
   }
   return processed;
 }
