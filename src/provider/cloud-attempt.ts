@@ -43,7 +43,7 @@ export async function* attempt(
   const abort = (): void => controller.abort(request.signal.reason);
   request.signal.addEventListener('abort', abort, { once: true });
   if (request.signal.aborted) abort();
-  const watch = createWatch(parts, controller);
+  const watch = createWatch(parts, { controller, bodyBytes: request.body.length });
   try {
     const response = await watch.within('connect', open(parts, request, controller.signal));
     watch.passed('connect');
@@ -178,11 +178,14 @@ interface Watch {
 }
 
 /** A phase may take several waits: bytes that are no token do not give it more time. */
-function createWatch({ endpoint, clock, delays }: AttemptParts, controller: AbortController): Watch {
+function createWatch(
+  { endpoint, clock, delays }: AttemptParts,
+  { controller, bodyBytes }: { controller: AbortController; bodyBytes: number },
+): Watch {
   let waitedMs = 0;
   return {
     async within(phase, promise) {
-      const limitMs = delays.limitMs(phase);
+      const limitMs = delays.limitMs(phase, bodyBytes);
       const before = clock.now();
       const cancel = clock.after(Math.max(0, limitMs - waitedMs), () => {
         delays.observe(phase, limitMs);

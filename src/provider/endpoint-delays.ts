@@ -11,7 +11,8 @@ import type { QuantileSketch } from './quantile-sketch.ts';
 export type Phase = 'connect' | 'first-token' | 'between-tokens';
 
 export interface EndpointDelays {
-  limitMs(phase: Phase): number;
+  /** `bodyBytes`: of the request, which the endpoint reads before it answers. */
+  limitMs(phase: Phase, bodyBytes: number): number;
   /** What a phase took, or the limit it ran into. */
   observe(phase: Phase, ms: number): void;
   observeSpeed(tokensPerSecond: number): void;
@@ -34,6 +35,10 @@ const BOUNDS: Record<Phase, Bounds> = {
   'between-tokens': { unknown: 30_000, least: 3_000, most: 60_000 },
 };
 
+/** About 500 tokens a second, which any endpoint reads; and as much as it may take at most. */
+const READING_MS_PER_BYTE = 0.5;
+const LONGEST_READING_MS = 120_000;
+
 const QUANTILE = 0.99;
 const FACTOR = 3;
 /** Observations before a limit is learnt: of fewer the quantile is their largest. */
@@ -53,12 +58,15 @@ export function createEndpointDelays(fixed: CloudEndpoint['timeouts'], now: () =
   };
 
   return {
-    limitMs(phase) {
+    limitMs(phase, bodyBytes) {
       const sketch = sketches[phase];
       const { unknown, least, most } = BOUNDS[phase];
       const slow = sketch.weight < ENOUGH ? null : sketch.quantile(QUANTILE);
       const learnt = slow === null ? unknown : Math.min(Math.max(FACTOR * slow, least), most);
-      return named[phase] ?? learnt;
+      // What was learnt from short prompts must not cut off a long one.
+      const reading =
+        phase === 'between-tokens' ? 0 : Math.min(bodyBytes * READING_MS_PER_BYTE, LONGEST_READING_MS);
+      return named[phase] ?? learnt + reading;
     },
     observe: (phase, ms) => sketches[phase].add(Math.max(0, ms)),
     observeSpeed: (tokensPerSecond) => speeds.add(tokensPerSecond),
