@@ -2,10 +2,7 @@
  * The door to all that only pages with a cloud need: a module of its own, fetched when it is first used
  * (load-routed.ts).
  */
-import { mergeOverlaps } from '../privacy/detect-merge.ts';
-import { recognise } from '../privacy/detect-recognise.ts';
-import { createTermMatcher } from '../privacy/detect-terms.ts';
-import { viewOf } from '../privacy/detect-normalise.ts';
+import { createDetector } from '../privacy/detector.ts';
 import type { Detector } from '../privacy/detection.ts';
 import { systemClock } from '../provider/clock.ts';
 import { readCloud } from './cloud-option.ts';
@@ -24,17 +21,19 @@ export function prepareRouting(cloud: unknown, policy: unknown): OpenRouting {
   return (parts) =>
     createRouting(options, {
       ...parts,
-      openDetector: async () => recognisers,
+      openDetector: detectorOnce(),
       clock: systemClock,
       random: Math.random,
       isOnline: () => globalThis.navigator?.onLine !== false,
     });
 }
 
-/** They know numbers, addresses of mail and the like, but no names: how much is left is not known, so what is personal stays. */
-const recognisers: Detector = {
-  detect: async (text, { terms = [] } = {}) => ({
-    findings: mergeOverlaps(recognise(viewOf(text), { terms: createTermMatcher(terms), more: [] })),
-    residualRisk: 1,
-  }),
-};
+/** Makes one detector, when it is first asked for. One that could not be loaded is tried again by the next request. */
+function detectorOnce(): () => Promise<Detector> {
+  let detector: Promise<Detector> | null = null;
+  return () =>
+    (detector ??= createDetector().catch((error: unknown) => {
+      detector = null;
+      throw error;
+    }));
+}
