@@ -23,13 +23,16 @@ const ISSUERS: readonly (readonly [from: number, to: number, lengths: readonly n
   [81, 82, [16]],
   [2200, 2204, [16, 17, 18, 19]],
   [9792, 9792, [16]],
-  [50, 50, [13, 14, 15, 16, 17, 18, 19]],
-  [56, 58, [13, 14, 15, 16, 17, 18, 19]],
-  [67, 67, [13, 14, 15, 16, 17, 18, 19]],
-  [63, 63, [16, 17, 18, 19]],
+  [5018, 5018, [16, 17, 18, 19]],
+  [5020, 5020, [16, 17, 18, 19]],
+  [5038, 5038, [16, 17, 18, 19]],
+  [5893, 5893, [16, 17, 18, 19]],
+  [6304, 6304, [16, 17, 18, 19]],
+  [6759, 6763, [16, 17, 18, 19]],
 ];
 /** How cards are printed and typed. */
-const LAYOUTS = /^(?:\d+|4-4-4-[1-4]|4-4-4-4-[1-3]|4-6-[45]|6-\d+|8-8|4-4-5|4-12|5-5-5|3-4-4-4)$/;
+const LAYOUTS =
+  /^(?:\d+|4-4-4-[1-4]|4-4-4-4-[1-3]|4-6-[45]|6-\d+|8-8|8-4-4|4-8-4|4-4-8|12-4|4-4-5|4-12|5-5-5|3-4-4-4)$/;
 const SHORTEST = 13;
 const LONGEST = 19;
 const FIRST = /^[2-689]/;
@@ -58,6 +61,8 @@ export function findCards(text: string): Span[] {
   return spans;
 }
 
-function isWrittenAsCard({ layout, even, dotted }: DigitGroups): boolean {
-  return LAYOUTS.test(layout) || (even && !dotted);
+/** In one of the usual layouts, or in groups of one size, as when each digit is parted from the next. */
+function isWrittenAsCard({ layout, even, dotted, flanked }: DigitGroups): boolean {
+  if (flanked) return false;
+  return LAYOUTS.test(layout) || (even && !dotted && /^(\d)(?:-\1)+(?:-\d)?$/.test(layout));
 }

@@ -14,6 +14,8 @@ export interface DigitGroups {
   readonly even: boolean;
   /** Whether some groups are parted by dots only, as in decimal fractions. */
   readonly dotted: boolean;
+  /** Whether it is a part of what goes on in the same way: `1234-5678-9012` in `1234-5678-9012-3456`. */
+  readonly flanked: boolean;
 }
 
 interface Group {
@@ -21,6 +23,8 @@ interface Group {
   end: number;
   /** What parts it from the next; null where that is too far away. */
   separator: string | null;
+  /** Whether a letter stands right before it. */
+  glued: boolean;
 }
 
 const MAX_GROUPS = 24;
@@ -28,6 +32,7 @@ const MAX_DIGITS = 24;
 const LETTER = /[A-Za-z]/;
 const SEPARATOR = /^(?:[ .\-/_\t\u00b7]|\r?\n| ?[-/.] ?| {2})$/;
 const MAX_SEPARATOR = 3;
+const LONG_GROUP = 3;
 
 /** Every candidate of at least `fewest` digits, the longest of each start first. */
 export function* digitGroups(text: string, fewest: number): Generator<DigitGroups> {
@@ -45,7 +50,7 @@ function* candidatesFrom(
   const found: DigitGroups[] = [];
   const start = chain[first]!.start;
   // Only at the ends of a chain can there be letters: between groups there are separators.
-  if (first === 0 && LETTER.test(text[start - 1] ?? '')) return;
+  if (chain[first]!.glued) return;
   let digits = '';
   let layout = '';
   let even = true;
@@ -63,9 +68,25 @@ function* candidatesFrom(
     layout += last > first ? `-${size}` : String(size);
     if (digits.length < fewest) continue;
     if (last === chain.length - 1 && LETTER.test(text[group.end] ?? '')) continue;
-    found.push({ start, end: group.end, digits, layout, even, dotted });
+    const flanked = goesOn(chain, first, last);
+    found.push({ start, end: group.end, digits, layout, even, dotted, flanked });
   }
   yield* found.reverse();
+}
+
+/** Whether the group before or behind is parted in the same way, and long enough not to be a date or an expiry. */
+function goesOn(chain: readonly Group[], first: number, last: number): boolean {
+  const inside = first === last ? null : chain[first]!.separator;
+  const [before, after] = [chain[first - 1], chain[last + 1]];
+  const isSame = (separator: string | null): boolean =>
+    inside === null ? separator !== null && /^[-./]$/.test(separator) : separator === inside;
+  const isLong = (group: Group): boolean => group.end - group.start >= LONG_GROUP;
+  return (
+    (before !== undefined && isLong(before) && isSame(before.separator)) ||
+    (after !== undefined && isLong(after) && isSame(chain[last]!.separator)) ||
+    // Letters before the first group: an account number of which this is the rest.
+    (before !== undefined && first === 1 && before.glued && isSame(before.separator))
+  );
 }
 
 /** Groups that only separators part. */
@@ -82,7 +103,12 @@ function* chainsOf(text: string): Generator<Group[]> {
         chain = [];
       }
     }
-    chain.push({ start, end: start + match[0].length, separator: null });
+    chain.push({
+      start,
+      end: start + match[0].length,
+      separator: null,
+      glued: LETTER.test(text[start - 1] ?? ''),
+    });
   }
   if (chain.length > 0) yield chain;
 }

@@ -101,24 +101,27 @@ export const longIdSchemes: readonly IdScheme[] = [
   {
     country: 'EE',
     digits: 11,
-    strong: true,
+    strong: false,
     layouts: [],
+    telling: true,
     test: (d) => /^[1-6]/.test(d) && isDate(part(d, 3, 5), part(d, 5, 7)) && baltic(d) === last(d),
     words: /isikukood|asmens kodas/,
   },
   {
     country: 'GR',
     digits: 11,
-    strong: true,
+    strong: false,
     layouts: [],
+    telling: true,
     test: (d) => isDate(part(d, 2, 4), part(d, 0, 2)) && luhn(d),
     words: /αμκα|\bamka\b/,
   },
   {
     country: 'AR',
     digits: 11,
-    strong: true,
+    strong: false,
     layouts: ['2-8-1'],
+    telling: true,
     test: (d) =>
       /^(?:2[03-7]|3[034])/.test(d) &&
       (11 - (weighted(d, [5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11)) % 11 === last(d),
@@ -144,8 +147,9 @@ export const longIdSchemes: readonly IdScheme[] = [
   {
     country: 'KR',
     digits: 13,
-    strong: true,
+    strong: false,
     layouts: ['6-7'],
+    telling: true,
     test: (d) =>
       isDate(part(d, 2, 4), part(d, 4, 6)) &&
       (11 - (weighted(d, [2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]) % 11)) % 10 === last(d),

@@ -33,8 +33,9 @@ function numeric(text: string): Span[] {
     if (candidate.start < free) continue;
     const passed = schemes.get(candidate.digits.length)?.filter((one) => passes(one, candidate)) ?? [];
     const scheme =
-      passed.find(({ words }) => isNamed(words, lower, candidate.start, candidate.end)) ??
-      passed.find((one) => isTelling(one, candidate, text));
+      passed.find(
+        (one) => isWritten(one, candidate) && isNamed(one.words, lower, candidate.start, candidate.end),
+      ) ?? passed.find((one) => isTelling(one, candidate, text));
     if (scheme === undefined) continue;
     free = candidate.end;
     spans.push(spanOf(candidate.start, candidate.end, scheme));
@@ -46,13 +47,19 @@ function passes(scheme: IdScheme, { digits }: DigitGroups): boolean {
   return scheme.test(digits) && !/^(\d)\1+$/.test(digits);
 }
 
+/** In its own layout or in none. A strong one that is named may be written in any. */
+function isWritten({ strong, layouts, digits }: IdScheme, { layout }: DigitGroups): boolean {
+  return strong || layout === String(digits) || layouts.includes(layout);
+}
+
 /** Whether a number is one by its looks, with nothing that says so. */
 function isTelling(
   { strong, telling, layouts, digits, mixed }: IdScheme,
-  { start, layout, even }: DigitGroups,
+  candidate: DigitGroups,
   text: string,
 ): boolean {
-  if (INTERNATIONAL.test(text.slice(Math.max(0, start - 6), start))) return false;
+  const { start, layout, even, flanked } = candidate;
+  if (flanked || INTERNATIONAL.test(text.slice(Math.max(0, start - 6), start))) return false;
   if (strong && layout === String(digits)) return true;
   return layouts.includes(layout) && even !== (mixed === true) && (strong || telling === true);
 }

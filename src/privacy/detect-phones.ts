@@ -1,7 +1,6 @@
 /**
  * Telephone numbers. libphonenumber knows the plans of all countries; its metadata are large, so that it is loaded when the
- * first detector is made. A number without a country code is tried as one of the countries whose languages and habits the
- * text may follow; runs of digits behind a word that announces a number are taken even if no plan has them.
+ * first detector is made. A number without a country code is tried as one of each country; runs of digits behind a word that announces a number are taken even if no plan has them.
  */
 import type { CountryCode } from 'libphonenumber-js/max';
 import type { Span } from './detection.ts';
@@ -9,16 +8,27 @@ import { type DigitGroups, digitGroups } from './detect-digit-groups.ts';
 
 export type PhoneFinder = (text: string) => Span[];
 
-const COUNTRIES: readonly CountryCode[] = [
-  'US', 'GB', 'DE', 'FR', 'ES', 'IT', 'NL', 'BE', 'AT', 'CH', 'PL', 'SE', 'NO', 'DK', 'FI', 'PT', 'BR', 'MX', 'AR', 'CZ',
-  'RO', 'HU', 'GR', 'TR', 'RU', 'UA', 'IN', 'JP', 'KR', 'CN', 'TW', 'AU', 'NZ', 'ZA', 'IE', 'IL', 'AE', 'SG', 'ID', 'VN',
-]; // prettier-ignore
+/** Tried first, because most numbers are of one of them. */
+const FIRST: readonly CountryCode[] = [
+  'US',
+  'GB',
+  'DE',
+  'FR',
+  'ES',
+  'IT',
+  'BR',
+  'IN',
+  'JP',
+  'CN',
+  'RU',
+  'PL',
+];
 const ANNOUNCED =
   /(?:\b(?:tel|phone|telephone|mobile|cell|call(?: me)?(?: (?:at|on))?|text(?: me)?(?: (?:at|on))?|ring me|fax|whats ?app|signal|sms|reach (?:me|him|her|us)|contact|dial|hotline|handy|telefon|telefonnummer|mobil|rufnummer|anrufen|rückruf|erreichbar|nummer|téléphone|portable|appelez|joindre|teléfono|telefono|móvil|celular|llama(?:r|me)?|llámame|cellulare|chiamami|numero|telefone|ligue|telemóvel|telefoon|mobiel|bel|telefonu|zadzwoń|komórk\p{L}*|ring|puhelin|puh|numeroon|numara|cep|ara)\b|тел|телефон|звон|моб|номер|電話|携帯|电话|手机|전화|연락처|휴대폰|هاتف|फ़ोन|τηλ)[^\d\n]{0,24}$/iu;
 const FEWEST = 7;
 const MOST = 15;
 /** How many numbers of one text are tried in all countries; after that what is written as a number is taken for one. */
-const MOST_TRIED = 200;
+const MOST_TRIED = 100;
 const BEFORE = 40;
 /** A date that the digits are part of. */
 const DATE = /(?<!\d)(?:(?:19|20)\d{2}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d{2})(?!\d)/;
@@ -27,7 +37,8 @@ const DATE_LENGTH = 6;
 const PREFIX = /(?:\+|\b00|\b011[ -])[ ]?\(?$/;
 
 export async function loadPhoneFinder(): Promise<PhoneFinder> {
-  const { parsePhoneNumberFromString } = await import('libphonenumber-js/max');
+  const { getCountries, parsePhoneNumberFromString } = await import('libphonenumber-js/max');
+  const countries = [...new Set([...FIRST, ...getCountries()])];
 
   const isNumber = (written: string, country?: CountryCode): boolean =>
     (country === undefined
@@ -41,7 +52,7 @@ export async function loadPhoneFinder(): Promise<PhoneFinder> {
     let free = 0;
     let tried = 0;
     const isNational = (digits: string): boolean =>
-      ++tried > MOST_TRIED || COUNTRIES.some((country) => isNumber(digits, country));
+      ++tried > MOST_TRIED || countries.some((country) => isNumber(digits, country));
     for (const candidate of digitGroups(bare, FEWEST)) {
       if (candidate.start < free || candidate.digits.length > MOST) continue;
       const found = judge(text, candidate, isNational);

@@ -68,6 +68,8 @@ function reversed(view: View, terms: TermMatcher): Finding[] {
   ];
   return spans.map((span) => ({
     ...findingOf(view, { ...span, start: length - span.end, end: length - span.start }),
+    // A check digit says little of a number that was turned round until it fitted.
+    source: span.source === 'checksum' ? ('pattern' as const) : span.source,
     encoded: 'reversed' as const,
   }));
 }

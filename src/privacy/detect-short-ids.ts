@@ -88,8 +88,9 @@ export const shortIdSchemes: readonly IdScheme[] = [
   {
     country: 'SE',
     digits: 10,
-    strong: true,
+    strong: false,
     layouts: ['6-4'],
+    telling: true,
     test: (d) => isDate(part(d, 2, 4), part(d, 4, 6) % 60 || 60) && luhn(d),
     words: /personnummer|personnr|samordningsnummer|swedish/,
   },
@@ -126,16 +127,18 @@ export const shortIdSchemes: readonly IdScheme[] = [
   {
     country: 'CZ',
     digits: 10,
-    strong: true,
+    strong: false,
     layouts: ['6-4'],
+    telling: true,
     test: (d) => isDate(part(d, 2, 4) % 50, part(d, 4, 6)) && remainder(d, 11) === 0,
     words: /rodné číslo|rodne cislo|\brč\b/,
   },
   {
     country: 'BG',
     digits: 10,
-    strong: true,
+    strong: false,
     layouts: [],
+    telling: true,
     test: (d) =>
       isDate(part(d, 2, 4) % 20, part(d, 4, 6)) &&
       eleventh(d, [2, 4, 8, 5, 10, 9, 7, 3, 6]) === Number(d.at(-1)),

@@ -1,0 +1,7 @@
+/** Every gate of the scorecard, in the order of their ids. */
+import { checksummedIds } from './checksummed-ids.ts';
+import type { Gate } from './gate.ts';
+import { phones } from './phones.ts';
+import { names, prompts } from './prompts.ts';
+
+export const gates: readonly Gate[] = [checksummedIds, phones, names, prompts];
