@@ -1,6 +1,6 @@
 /**
- * Compiles the CPU kernels (AssemblyScript) twice, with relaxed and with plain SIMD, and writes them compressed into one
- * TypeScript module, so that the worker is a single file wherever it is hosted.
+ * Compiles the CPU kernels (AssemblyScript) twice, with relaxed and with plain SIMD, and writes each compressed into a
+ * TypeScript module. The relaxed twin is part of the worker, the plain one a file beside it.
  *
  * -O0 on purpose: Binaryen's optimiser sinks chains of dots into expression trees that V8 then spills; measured, it costs
  * a third of the speed. V8 does the optimising. A few passes that move nothing tidy up behind the compiler's inlining: what
@@ -14,7 +14,8 @@ import path from 'node:path';
 
 const kernels = fileURLToPath(new URL('../src/backend/wasm/kernels/', import.meta.url));
 const output = path.join(kernels, 'build');
-const target = path.join(output, 'modules.ts');
+/** Written last. */
+const stamp = path.join(output, 'sources.ts');
 
 const COMMON = [
   '-O0',
@@ -64,18 +65,27 @@ async function compile(name, flags) {
 /** Of the levels of LZMA. */
 const STRONGEST = 9;
 
-const sources = await sourceHash();
-const built = await readFile(target, 'utf8').catch(() => '');
-if (!built.includes(sources)) {
-  await mkdir(output, { recursive: true });
-  const relaxed = await compile('relaxed', ['--enable', 'relaxed-simd']);
-  const plain = await compile('plain', []);
-  const packed = compress(Buffer.concat([relaxed, plain]), STRONGEST);
+/** A module of its own for each twin, so that the worker holds one of them and loads the other where it is needed. */
+async function writeTwin(name, flags) {
+  const bytes = await compile(name, flags);
+  const packed = Buffer.from(compress(bytes, STRONGEST)).toString('base64');
   await writeFile(
-    target,
-    `/** Made by scripts/build-kernels.mjs: both modules, the relaxed one first, in LZMA and base64. Sources: ${sources} */\n` +
-      `export const LENGTHS = { relaxed: ${relaxed.length}, plain: ${plain.length} };\n` +
-      `export const TWINS =\n  '${Buffer.from(packed).toString('base64')}';\n`,
+    path.join(output, `${name}.ts`),
+    `/** Made by scripts/build-kernels.mjs: a module in LZMA and base64, and its length. */\n` +
+      `export const LENGTH = ${bytes.length};\nexport const PACKED =\n  '${packed}';\n`,
   );
-  console.log(`kernels: relaxed ${relaxed.length} bytes, plain ${plain.length} bytes`);
+  return `${name} ${bytes.length} bytes`;
+}
+
+const sources = await sourceHash();
+const built = await readFile(stamp, 'utf8').catch(() => '');
+if (!built.includes(sources)) {
+  await rm(output, { recursive: true, force: true });
+  await mkdir(output, { recursive: true });
+  const sizes = [await writeTwin('relaxed', ['--enable', 'relaxed-simd']), await writeTwin('plain', [])];
+  await writeFile(
+    stamp,
+    `/** Made by scripts/build-kernels.mjs: changes whenever the kernels do. */\nexport const SOURCES = '${sources}';\n`,
+  );
+  console.log(`kernels: ${sizes.join(', ')}`);
 }

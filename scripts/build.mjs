@@ -6,14 +6,20 @@
  * a bundler. What only some pages need is imported when it is used: modules beside the library, which take what they
  * share with it from it. Bundlers recognise the worker by the literal `new Worker(new URL("../workers/engine.js",
  * import.meta.url), …)` and those modules by `import("./name.js")`, which a minifier rewrites: they are put back.
+ *
+ * What the worker loads only in some browsers are self-contained modules beside it. Workers of some bundlers cannot be
+ * split, so each is a file to copy, by `new URL("./name.js", import.meta.url)`; the comments keep bundlers from following its
+ * import.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, parse } from 'node:path';
+import { join, parse, relative } from 'node:path';
 import { mustRun } from './lib/command.mjs';
 import { root } from './lib/paths.mjs';
 
 const MINIFIED_WORKER = 'new Worker(new URL(`../workers/engine.js`,import.meta.url),{type:`module`})';
 const WORKER_LITERAL = 'new Worker(new URL("../workers/engine.js", import.meta.url), { type: "module" })';
+/** The sources of those modules. */
+const BESIDE_WORKER = { plain: 'src/backend/wasm/kernels/build/plain.ts' };
 const withDemo = !process.argv.includes('--library');
 const tool = (path) => join(root, 'node_modules', path);
 
@@ -22,8 +28,15 @@ if (existsSync(join(root, 'scripts/build-kernels.mjs'))) {
 }
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 await buildModule('src/index.ts', 'dist/lib/index.js', { isSplit: true });
-await buildModule('workers/engine.ts', 'dist/workers/engine.js');
-restoreWorkerLiteral();
+const external = Object.values(BESIDE_WORKER).map((source) => join(root, source));
+await buildModule('workers/engine.ts', 'dist/workers/engine.js', { external });
+restoreLiteral('dist/lib/index.js', MINIFIED_WORKER, WORKER_LITERAL);
+for (const [name, source] of Object.entries(BESIDE_WORKER)) {
+  await buildModule(source, `dist/workers/${name}.js`);
+  const url = `new URL("./${name}.js", import.meta.url).href`;
+  const literal = `import(/* @vite-ignore */ /* webpackIgnore: true */ ${url})`;
+  restoreLiteral('dist/workers/engine.js', `import(\`${fromWorkers(source)}\`)`, literal);
+}
 restoreImportLiterals();
 await mustRun('emit the declarations', process.execPath, [
   tool('typescript/bin/tsc'),
@@ -39,12 +52,13 @@ if (withDemo)
     'warn',
   ]);
 
-async function buildModule(input, file, { isSplit = false } = {}) {
+async function buildModule(input, file, { isSplit = false, external = [] } = {}) {
   const { build } = await import('rolldown');
   const { dir, base } = parse(join(root, file));
   await build({
     input: join(root, input),
     cwd: root,
+    external,
     platform: 'browser',
     resolve: { tsconfigFilename: join(root, 'tsconfig.base.json') },
     // What a later module shares with the first one stays in it, and is exported under a short name.
@@ -69,16 +83,20 @@ function restoreImportLiterals() {
   }
 }
 
-/** Without the literal a consumer's bundler leaves the worker behind, and nothing fails until it runs. */
-function restoreWorkerLiteral() {
-  const file = join(root, 'dist/lib/index.js');
-  const [before, after, ...more] = readFileSync(file, 'utf8').split(MINIFIED_WORKER);
+/** As the built worker names a source. */
+function fromWorkers(source) {
+  const path = relative(join(root, 'workers'), join(root, source));
+  return path.startsWith('.') ? path : `./${path}`;
+}
+
+/** Without the literal a consumer's bundler leaves a file behind, and nothing fails until it is needed. */
+function restoreLiteral(path, minified, literal) {
+  const file = join(root, path);
+  const [before, after, ...more] = readFileSync(file, 'utf8').split(minified);
   if (after === undefined || more.length > 0) {
-    throw new Error(
-      `dist/lib/index.js does not contain ${MINIFIED_WORKER} once; bundlers would not find the worker.`,
-    );
+    throw new Error(`${path} does not contain ${minified} once; bundlers would not find what it names.`);
   }
-  writeFileSync(file, before + WORKER_LITERAL + after);
+  writeFileSync(file, before + literal + after);
 }
 
 /** The packages bundled into dist/ ask that their licences go along. */

@@ -33,6 +33,9 @@ try {
   });
   for await (const chunk of stream) answer.append(chunk.choices[0]?.delta.content ?? '');
   client.close();
+  const plain = await createClient({ model: '${modelUrl}', device: 'cpu', simd: 'plain' });
+  answer.dataset.simd = (await plain.info()).simd;
+  plain.close();
   answer.dataset.state = 'done';
 } catch (error) {
   answer.textContent = String(error);
@@ -62,6 +65,7 @@ test('the package holds the library, the worker, the declarations and the licenc
     'dist/lib/index.js',
     'dist/lib/index.d.ts',
     'dist/workers/engine.js',
+    'dist/workers/plain.js',
     'LICENSE',
     'README.md',
   ]) {
@@ -182,6 +186,8 @@ async function expectChat(browserPage: Page, address: string): Promise<void> {
   await answer.waitFor({ state: 'attached', timeout: 90_000 });
   expect(await answer.textContent()).toContain('Paris');
   expect(await answer.getAttribute('data-state')).toBe('done');
+  // The kernels of other browsers are a file of their own, which bundlers have to find beside the worker.
+  expect(await answer.getAttribute('data-simd')).toBe('plain');
 }
 
 function freePort(): Promise<number> {

@@ -4,7 +4,8 @@
  * (then unused) waits works on a memory of its own too.
  */
 import { SelvedgeError } from '../../errors.ts';
-import { LENGTHS, TWINS } from './kernels/build/modules.ts';
+import { LENGTH, PACKED } from './kernels/build/relaxed.ts';
+import { SOURCES } from './kernels/build/sources.ts';
 import { decodeLzma } from './lzma.ts';
 
 /** What the kernels export; sizes in bytes, pointers are byte offsets. Comments stand where they are defined. */
@@ -120,7 +121,7 @@ export function chooseSimd(wanted: 'auto' | 'plain'): Simd {
 /** Changes whenever the kernels do. */
 export function kernelsVersion(simd: Simd): number {
   let hash = 0x811c9dc5;
-  for (const text of [simd, TWINS]) {
+  for (const text of [simd, SOURCES]) {
     for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   }
   return hash >>> 0;
@@ -132,13 +133,22 @@ export function canShareMemory(): boolean {
 }
 
 export async function compileKernels(simd: Simd, shared: boolean): Promise<WebAssembly.Module> {
-  const packed = Uint8Array.from(atob(TWINS), (c) => c.charCodeAt(0));
-  const { relaxed, plain } = LENGTHS;
-  // The relaxed one comes first; the plain one is told from it.
-  const bytes =
-    simd === 'relaxed' ? decodeLzma(packed, relaxed) : decodeLzma(packed, relaxed + plain).slice(relaxed);
+  const twin = simd === 'relaxed' ? { LENGTH, PACKED } : await loadPlain();
+  const packed = Uint8Array.from(atob(twin.PACKED), (c) => c.charCodeAt(0));
+  const bytes = decodeLzma(packed, twin.LENGTH);
   if (!shared) unshare(bytes);
   return WebAssembly.compile(bytes);
+}
+
+/** A file beside the worker (scripts/build.mjs), since nearly all browsers have relaxed SIMD. */
+async function loadPlain(): Promise<{ LENGTH: number; PACKED: string }> {
+  try {
+    return await import('./kernels/build/plain.ts');
+  } catch (cause) {
+    const message =
+      'The CPU kernels for browsers without relaxed SIMD could not be loaded. Serve plain.js beside engine.js.';
+    throw new SelvedgeError('unsupported_device', message, { cause });
+  }
 }
 
 /** The import `env.memory` ends in its kind (2) and its limits' flags: 3 shared with a maximum, 1 not shared with one. */
