@@ -61,6 +61,10 @@ const DEFAULT_ABILITIES: Record<Ability, boolean> = {
 const TAKEN = new Set(['local', 'auto']);
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
+export function isOnThisMachine(url: string): boolean {
+  return LOOPBACK.has(new URL(url).hostname);
+}
+
 export function readCloud(value: unknown): CloudEndpoint[] {
   if (isAbsent(value)) return [];
   if (!Array.isArray(value)) throw invalid('cloud', `is ${show(value)}; give a list of endpoints.`);
@@ -122,7 +126,7 @@ function readBase(value: unknown, param: string): string {
   const href = readUrl(value, param);
   if (href === undefined) throw invalid(param, 'is missing; give the address before /chat/completions.');
   const url = new URL(href);
-  const isSafe = url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname));
+  const isSafe = url.protocol === 'https:' || (url.protocol === 'http:' && isOnThisMachine(href));
   if (!isSafe) throw invalid(param, `is ${show(href)}; give an https: address, or one of this machine.`);
   if (url.username || url.password || url.search || url.hash) {
     throw invalid(param, 'has a user, a query or a fragment; give the bare address.');

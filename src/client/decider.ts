@@ -12,6 +12,7 @@ import type { CloudEndpoint, PredictRequest, Provider } from '../provider/provid
 import { decide } from '../router/decide.ts';
 import type { DetectionFacts, ProviderSignals, RequestFacts } from '../router/decision.ts';
 import { invalid, show } from './checks.ts';
+import { isOnThisMachine } from './cloud-option.ts';
 import { readSignal } from './completions.ts';
 import { detectionFacts, findPersonal } from './find-personal.ts';
 import type { Detections } from './find-personal.ts';
@@ -68,7 +69,9 @@ export function createDecider(parts: DeciderParts): Decider {
       request: { ...factsOf(request, labelled), detection, promptTokens, named },
       signals: {
         online: parts.isOnline(),
-        providers: providers.map((one) => signalsOf(one, { promptTokens, maxTokens: request.maxTokens })),
+        providers: providers.map((one) =>
+          signalsOf(one, { promptTokens, maxTokens: request.maxTokens }, parts.endpoints),
+        ),
       },
       policy,
     });
@@ -155,13 +158,19 @@ function findBeginner({ messages }: RoutedRequest, { texts }: LabelledConversati
   return { provider, what: messages.at(-1)?.role === 'tool' ? 'tool-loop' : 'conversation' };
 }
 
-function signalsOf(provider: Provider, request: PredictRequest): ProviderSignals {
+function signalsOf(
+  provider: Provider,
+  request: PredictRequest,
+  endpoints: readonly CloudEndpoint[],
+): ProviderSignals {
+  const endpoint = endpoints.find((one) => one.id === provider.id);
   const { id, kind, capabilities } = provider;
   const { available, words } = provider.health();
   return {
     id,
     kind,
     capabilities,
+    needsNetwork: endpoint !== undefined && !isOnThisMachine(endpoint.baseURL),
     available,
     unavailableWords: words,
     prediction: provider.predict(request),

@@ -131,6 +131,8 @@ export interface ProviderSignals {
   id: string;
   kind: 'local' | 'cloud';
   capabilities: Capabilities;
+  /** False for this browser's model, and for endpoints on this machine. */
+  needsNetwork: boolean;
   available: boolean;
   /** Why it is not. */
   unavailableWords: string | null;

@@ -144,11 +144,11 @@ function contextGate({ plan, request, provider }: GateInput): Verdict {
 }
 
 function offlineGate({ provider, signals }: GateInput): Verdict {
-  const { kind, available, unavailableWords } = provider;
-  const data = { online: signals.online, available };
-  if (kind === 'cloud' && !signals.online) return veto('There is no network.', data);
+  const { needsNetwork, available, unavailableWords } = provider;
+  const data = { online: signals.online, needsNetwork, available };
+  if (needsNetwork && !signals.online) return veto('There is no network.', data);
   if (!available) return veto(unavailableWords ?? 'It cannot be reached now.', data);
-  return pass(kind === 'local' ? 'The model is loaded.' : 'There is a network.', data);
+  return pass(needsNetwork ? 'There is a network.' : 'It needs no network.', data);
 }
 
 function costGate({ request, policy, provider }: GateInput): Verdict {

@@ -49,8 +49,8 @@ test.afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('the README has four executable snippets', () => {
-  expect(snippets).toHaveLength(4);
+test('the README has five executable snippets', () => {
+  expect(snippets).toHaveLength(5);
 });
 
 for (const [index, code] of snippets.entries()) {
