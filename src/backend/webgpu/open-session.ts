@@ -9,12 +9,14 @@ import type { ModelPlan, Session, SessionOptions } from '../session.ts';
 import { createAttention } from './attention.ts';
 import { embedDispatches, layerDispatches } from './program.ts';
 import type { GpuModel, StepBuffers } from './program.ts';
-import { WebGpuSession } from './session.ts';
+import { createGpuSampler } from './sampling.ts';
+import { WebGpuSession, strideOf } from './session.ts';
+import type { GpuSessionOptions } from './session.ts';
 import type { HostVectors } from './vectors.ts';
 
 export interface Opening {
   plan: ModelPlan;
-  options: SessionOptions;
+  options: SessionOptions & GpuSessionOptions;
   vectors: HostVectors;
   buffers: StepBuffers;
 }
@@ -39,6 +41,15 @@ async function tryWidths(
 ): Promise<Session | undefined> {
   const { gpu, shape } = model;
   const contextLength = Math.min(options.contextLength, shape.contextLength);
+  const [embed, ...products] = await Promise.all([
+    embedDispatches(model, buffers),
+    ...shape.layers.map((_, layer) => layerDispatches(model, buffers, layer)),
+  ]);
+  const sampler = await createGpuSampler(
+    gpu,
+    { vocabSize: shape.vocabSize, stride: strideOf(shape) },
+    buffers.step,
+  );
   const attention = await createAttention(gpu, {
     model: shape,
     kv: options.kv,
@@ -47,28 +58,16 @@ async function tryWidths(
     vector: (role, layer) => vectors.get(`${role} ${layer}`),
     buffers,
   });
-  let session: WebGpuSession | undefined;
+  const layers = products.map(({ before, after }, layer) => [...before, ...attention.layer(layer), ...after]);
+  const parts = { model, buffers, attention, sampler, embed, layers, kinds: kindsOf(plan) };
+  const session = new WebGpuSession(parts, options, contextLength);
   let isFine = false;
   try {
-    const [embed, ...products] = await Promise.all([
-      embedDispatches(model, buffers),
-      ...shape.layers.map((_, layer) => layerDispatches(model, buffers, layer)),
-    ]);
-    const layers = products.map(({ before, after }, layer) => [
-      ...before,
-      ...attention.layer(layer),
-      ...after,
-    ]);
-    const all = { model, buffers, attention, embed, layers, kinds: kindsOf(plan) };
-    session = new WebGpuSession(all, options, contextLength);
     await session.prepare();
     isFine = await session.isRowInvariant();
     return isFine ? session : undefined;
   } finally {
-    if (!isFine) {
-      session?.freeLogits();
-      attention.dispose();
-    }
+    if (!isFine) session.freeParts();
   }
 }
 

@@ -18,7 +18,7 @@ import { createWebGpuSink } from './sink.ts';
 const room = gpuRoom();
 afterAll(() => room.close());
 
-const OPTIONS = { threads: 1, simd: 'auto', kv: 'f32', contextLength: 512 } as const;
+const OPTIONS = { threads: 1, simd: 'auto', kv: 'f32', contextLength: 512, keepLogits: true } as const;
 const PLAIN = tinyGguf({ type: 'Q8_0' });
 const planOf = (bytes: Uint8Array): ModelPlan => planModel(readGgufHeader(bytes));
 
@@ -31,20 +31,30 @@ const DISPATCHES: [string, Partial<TinyOptions>, number][] = [
 test.each(DISPATCHES)(
   '%s takes one submit and one map a step, and few dispatches a layer',
   async (_, model, most) => {
-    const session = await room.open(tinyGguf({ type: 'Q8_0', ...model }), { kv: 'f32' });
-    const { counters } = await room.gpu();
+    const bytes = tinyGguf({ type: 'Q8_0', ...model });
+    const session = await room.open(bytes, { kv: 'f32', keepLogits: false });
+    const gpu = await room.gpu();
     const cache = session.createCache();
     await session.step(someIds(20), cache, [pickRow(19)]);
+    const readBytes: number[] = [];
+    const read = gpu.read.bind(gpu);
+    gpu.read = (buffer, count) => {
+      readBytes.push(count);
+      return read(buffer, count);
+    };
     for (const width of [1, 4, 20]) {
-      const before = { ...counters };
+      const before = { ...gpu.counters };
       await session.step(someIds(width), cache, [pickRow(width - 1)]);
       const expected: Partial<GpuCounters> = {
-        dispatches: before.dispatches + 1 + 2 * most + 1,
+        // The embedding, two layers, the head, and two that find the largest logit.
+        dispatches: before.dispatches + 1 + 2 * most + 1 + 2,
         submits: before.submits + 1,
         maps: before.maps + 1,
       };
-      expect(counters).toEqual({ ...before, ...expected });
+      expect(gpu.counters).toEqual({ ...before, ...expected });
     }
+    gpu.read = read;
+    expect(readBytes).toEqual([64, 64, 64]);
     session.dispose();
   },
 );

@@ -1,6 +1,7 @@
 /**
  * A model on the GPU, ready to run. A step writes its ids and a few numbers, encodes the program into one command buffer and
- * reads the logits that picks are wanted of: nothing is created for it.
+ * waits for 64 bytes of each row that is picked from: nothing is created for it. Logits stay where they are, but for rows that
+ * the GPU cannot settle (sampling.ts), and for sessions that keep them.
  */
 import { SelvedgeError, assert } from '../../errors.ts';
 import { PAGE_POSITIONS } from '../page-blocks.ts';
@@ -9,6 +10,7 @@ import { createSamplerScratch, pickToken } from '../sampler.ts';
 import type {
   KvBlocks,
   KvCache,
+  ModelShape,
   Pick,
   PickRequest,
   Session,
@@ -24,6 +26,8 @@ import { GpuCache } from './kv-cache.ts';
 import { freePlacement, placementBytes } from './placement.ts';
 import { headDispatches } from './program.ts';
 import type { GpuModel, StepBuffers } from './program.ts';
+import type { GpuSampler } from './sampling.ts';
+import { RESULT_WORDS } from './sampling-parts.ts';
 import { MAX_ROWS, stepWords } from './step.ts';
 import type { StepNumbers } from './step.ts';
 import { WEBGPU_VERSION } from './version.ts';
@@ -38,43 +42,60 @@ export interface SessionParts {
   model: GpuModel;
   buffers: StepBuffers;
   attention: Attention;
+  sampler: GpuSampler;
   embed: readonly Dispatch[];
   layers: readonly (readonly Dispatch[])[];
   /** Of each layer: those of one kind have the same kernels. */
   kinds: readonly string[];
 }
 
-/** Logits of one step, on the device and where the host can read them. */
+/** Of this device alone. */
+export interface GpuSessionOptions {
+  /** Logits are read after each step, so that `logits` can answer. For tests and oracles: it takes a copy of them all. */
+  keepLogits?: boolean;
+}
+
+/** Logits of one step. */
 interface LogitBuffers {
   /** That there is room for. */
   rows: number;
   logits: GPUBuffer;
-  staging: GPUBuffer;
   head: readonly Dispatch[];
+  /** What the host reads them from, made when it is first needed. */
+  staging: GPUBuffer | undefined;
+}
+
+/** Floats of a row of logits. */
+export function strideOf({ vocabSize }: ModelShape): number {
+  return Math.ceil(vocabSize / 4) * 4;
 }
 
 export class WebGpuSession implements Session {
   readonly #parts: SessionParts;
-  readonly #options: SessionOptions;
+  readonly #options: SessionOptions & GpuSessionOptions;
   readonly #context: number;
   readonly #scratchBytes: number;
-  /** Floats of a row of logits. */
   readonly #stride: number;
-  readonly #sampler = createSamplerScratch();
+  readonly #scratch = createSamplerScratch();
+  /** What picks are read from. */
+  readonly #results: GPUBuffer;
   /** What a step runs between embedding and head. */
   #program: readonly Dispatch[];
   #logits: LogitBuffers | undefined;
-  /** Of the last step, `candidates` of each row. */
-  #rows: Float32Array[] = [];
+  #last: StepNumbers | undefined;
+  /** Of the last step, `candidates` of each row, where they are kept. */
+  #kept: Float32Array[] = [];
   #disposed = false;
 
-  constructor(parts: SessionParts, options: SessionOptions, contextLength: number) {
+  constructor(parts: SessionParts, options: SessionOptions & GpuSessionOptions, contextLength: number) {
     const { model, buffers } = parts;
     this.#parts = parts;
     this.#program = parts.layers.flat();
     this.#options = options;
     this.#context = contextLength;
-    this.#stride = Math.ceil(model.shape.vocabSize / 4) * 4;
+    this.#stride = strideOf(model.shape);
+    const { COPY_DST, MAP_READ } = USE;
+    this.#results = model.gpu.createBuffer(4 * RESULT_WORDS * MAX_ROWS, COPY_DST | MAP_READ, 'picks');
     this.#scratchBytes = Object.values<GPUBuffer>({ ...buffers }).reduce((sum, { size }) => sum + size, 0);
   }
 
@@ -82,7 +103,7 @@ export class WebGpuSession implements Session {
     const { model, attention } = this.#parts;
     const weightBytes = placementBytes(model.placement) + model.vectors.buffer.size;
     const kvBytes = attention.pool.allocatedBytes;
-    const scratchBytes = this.#scratchBytes + (this.#logits ? 2 * this.#logits.logits.size : 0);
+    const scratchBytes = this.#scratchBytes + (this.#logits?.logits.size ?? 0);
     return {
       device: 'webgpu',
       threads: 1,
@@ -132,7 +153,8 @@ export class WebGpuSession implements Session {
         sampling: GREEDY,
       }));
       await this.step(part, cache, requests, { candidates });
-      return this.#rows.map((row) => new Uint32Array(row.slice().buffer).join());
+      const rows = await this.#readLogits();
+      return rows.map((row) => new Uint32Array(row.slice().buffer).join());
     };
     try {
       const alone: string[] = [];
@@ -167,16 +189,26 @@ export class WebGpuSession implements Session {
     attention.begin(cache, rows);
     const step: StepNumbers = { rows, position, wanted: requests.length, candidates };
     this.#write(step, ids, requests);
-    this.#submit(step);
+    this.#submit(step, requests);
+    this.#last = step;
     cache.advance(rows);
-    if (requests.length === 0) {
-      await model.gpu.device.queue.onSubmittedWorkDone();
-      model.gpu.check();
-      return [];
-    }
-    this.#rows = await this.#readLogits(step);
-    return requests.map(({ row, sampling }, i) =>
-      pickToken(this.#rows[i]!, sampling, position + row + 1, this.#sampler),
+    if (requests.length > 0) return this.#picks(step, requests);
+    await model.gpu.device.queue.onSubmittedWorkDone();
+    model.gpu.check();
+    return [];
+  }
+
+  async #picks(step: StepNumbers, requests: readonly PickRequest[]): Promise<Pick[]> {
+    const { model, sampler } = this.#parts;
+    const { position } = step;
+    const found = await model.gpu.read(this.#results, 4 * RESULT_WORDS * requests.length);
+    const picks = sampler.picks(found, requests, position);
+    const isSettled = picks.every((pick) => pick !== undefined);
+    if (isSettled && !this.#options.keepLogits) return picks;
+    const rows = await this.#readLogits();
+    if (this.#options.keepLogits) this.#kept = rows;
+    return requests.map(
+      ({ row, sampling }, i) => picks[i] ?? pickToken(rows[i]!, sampling, position + row + 1, this.#scratch),
     );
   }
 
@@ -194,19 +226,17 @@ export class WebGpuSession implements Session {
     if (this.#logits && count <= this.#logits.rows) return;
     const { model, buffers } = this.#parts;
     const { gpu } = model;
-    this.freeLogits();
+    this.#freeLogits();
     const bytes = 4 * count * this.#stride;
     const logits = gpu.createBuffer(bytes, USE.STORAGE | USE.COPY_SRC, 'logits');
-    const staging = gpu.createBuffer(bytes, USE.COPY_DST | USE.MAP_READ, 'logits to read');
-    this.#logits = { rows: count, logits, staging, head: [] };
+    this.#logits = { rows: count, logits, head: [], staging: undefined };
     this.#logits.head = await headDispatches(model, buffers, logits, this.#stride);
   }
 
-  freeLogits(): void {
+  #freeLogits(): void {
     if (!this.#logits) return;
     const { gpu } = this.#parts.model;
-    gpu.freeBuffer(this.#logits.logits);
-    gpu.freeBuffer(this.#logits.staging);
+    for (const buffer of [this.#logits.logits, this.#logits.staging]) if (buffer) gpu.freeBuffer(buffer);
     this.#logits = undefined;
   }
 
@@ -221,24 +251,35 @@ export class WebGpuSession implements Session {
     queue.writeBuffer(buffers.wanted, 0, wanted);
   }
 
-  #submit(step: StepNumbers): void {
-    const { gpu } = this.#parts.model;
+  #submit(step: StepNumbers, requests: readonly PickRequest[]): void {
+    const { model, sampler, embed } = this.#parts;
+    const { gpu } = model;
+    const { logits, head } = this.#live();
+    const picking = step.wanted > 0 ? sampler.program(requests, logits, step.position) : [];
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    encode(gpu, pass, this.#parts.embed, step);
-    encode(gpu, pass, this.#program, step);
-    if (step.wanted > 0) encode(gpu, pass, this.#live().head, step);
-    pass.end();
-    if (step.wanted > 0) {
-      const { logits, staging } = this.#live();
-      encoder.copyBufferToBuffer(logits, 0, staging, 0, 4 * step.wanted * this.#stride);
+    for (const program of [embed, this.#program, step.wanted > 0 ? head : [], picking]) {
+      encode(gpu, pass, program, step);
     }
+    pass.end();
+    const bytes = 4 * RESULT_WORDS * step.wanted;
+    if (bytes > 0) encoder.copyBufferToBuffer(sampler.results, 0, this.#results, 0, bytes);
     gpu.submit(encoder);
   }
 
-  async #readLogits({ wanted, candidates }: StepNumbers): Promise<Float32Array[]> {
+  /** Of the last step. */
+  async #readLogits(): Promise<Float32Array[]> {
     const { gpu } = this.#parts.model;
-    const all = new Float32Array(await gpu.read(this.#live().staging, 4 * wanted * this.#stride));
+    const live = this.#live();
+    assert(this.#last, 'a step was made');
+    const { wanted, candidates } = this.#last;
+    const { COPY_DST, MAP_READ } = USE;
+    live.staging ??= gpu.createBuffer(live.logits.size, COPY_DST | MAP_READ, 'logits to read');
+    const bytes = 4 * wanted * this.#stride;
+    const encoder = gpu.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(live.logits, 0, live.staging, 0, bytes);
+    gpu.submit(encoder);
+    const all = new Float32Array(await gpu.read(live.staging, bytes));
     return Array.from({ length: wanted }, (_, i) =>
       all.subarray(i * this.#stride, i * this.#stride + candidates),
     );
@@ -250,21 +291,29 @@ export class WebGpuSession implements Session {
   }
 
   logits(index: number): Float32Array {
-    const row = this.#rows[index];
-    assert(row, `row ${index} of ${this.#rows.length} with logits`);
+    const row = this.#kept[index];
+    assert(row, `row ${index} of ${this.#kept.length} with logits that are kept`);
     return row.slice();
   }
 
   /** Frees the buffers; the device is its opener's. */
   dispose(): void {
     if (this.#disposed) return;
-    this.#disposed = true;
-    const { model, buffers, attention } = this.#parts;
-    this.freeLogits();
-    attention.dispose();
+    const { model, buffers } = this.#parts;
+    this.freeParts();
     freePlacement(model.gpu, model.placement);
     for (const buffer of [model.vectors.buffer, ...Object.values<GPUBuffer>({ ...buffers })]) {
       model.gpu.freeBuffer(buffer);
     }
+  }
+
+  /** Frees all but weights and step buffers, which another session may go on with. */
+  freeParts(): void {
+    this.#disposed = true;
+    const { model, attention, sampler } = this.#parts;
+    this.#freeLogits();
+    model.gpu.freeBuffer(this.#results);
+    sampler.dispose();
+    attention.dispose();
   }
 }

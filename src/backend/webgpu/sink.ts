@@ -10,6 +10,7 @@ import { checkPlan, freePlacement, isMatrix, placeMatrices } from './placement.t
 import type { Placement } from './placement.ts';
 import { createStepBuffers } from './program.ts';
 import { openSession } from './open-session.ts';
+import type { GpuSessionOptions } from './session.ts';
 import { tuningOf } from './tuning.ts';
 import { GpuVectors } from './vectors.ts';
 
@@ -20,7 +21,7 @@ import { GpuVectors } from './vectors.ts';
 export async function createWebGpuSink(
   gpu: Gpu,
   plan: ModelPlan,
-  options: SessionOptions,
+  options: SessionOptions & GpuSessionOptions,
 ): Promise<WeightSink> {
   checkPlan(plan);
   const placement: Placement = { products: new Map(), destinations: new Map() };
@@ -36,7 +37,7 @@ export async function createWebGpuSink(
 class GpuSink implements WeightSink {
   readonly #gpu: Gpu;
   readonly #plan: ModelPlan;
-  readonly #options: SessionOptions;
+  readonly #options: SessionOptions & GpuSessionOptions;
   #placement: Placement | undefined;
   readonly #vectors = new Map<string, Float32Array>();
   /** Index of the tensor being filled, its bytes taken so far, and what takes them. */
@@ -44,7 +45,7 @@ class GpuSink implements WeightSink {
   #taken = 0;
   #writer: MatrixWriter | undefined;
 
-  constructor(gpu: Gpu, plan: ModelPlan, options: SessionOptions, placement: Placement) {
+  constructor(gpu: Gpu, plan: ModelPlan, options: SessionOptions & GpuSessionOptions, placement: Placement) {
     this.#gpu = gpu;
     this.#plan = plan;
     this.#options = options;
