@@ -55,7 +55,7 @@ export async function holdChats(seeds: Iterable<number>, open: OpenKeeper): Prom
 }
 
 /** As an app that knows no labels keeps it; media are not sent again, so that not all is secret for ever. */
-function unlabelled(labelled: ChatMessageParam): ChatMessageParam {
+export function unlabelled(labelled: ChatMessageParam): ChatMessageParam {
   const { privacy: _, ...message } = labelled;
   const { content } = message;
   if (!Array.isArray(content)) return message;
