@@ -68,7 +68,9 @@ export function createAnswer({ choiceCount, fallback }: AnswerOptions): Answer {
   const take = (wire: WireChoice): Piece[] => {
     const choice = choices[wire.index];
     if (!choice || choice.isFinished) return [];
-    const { content, reasoning, finish, logprobs } = wire;
+    const { content, reasoning, finish } = wire;
+    // Of what is said again they were handed out.
+    const logprobs = joint?.isJoined() === false ? undefined : wire.logprobs;
     // What was thought before a seam was shown; what the next answerer thinks is another's thought.
     const newReasoning = joint ? '' : whole(choice, 'heldReasoning', reasoning, finish);
     const newContent = whole(

@@ -1,10 +1,12 @@
 /**
  * The fault matrix: each fault, at each place, under each plan of what may go on with a broken answer. Whatever happens, no
- * character is lost or doubled: the answer is whole, or it fails and says how far it came. Every third byte here; the
+ * character is lost or doubled: the answer is whole, or it fails and says how far it came. Every fifth byte here; the
  * scorecard takes each.
  */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { scriptedReply } from '../../e2e/fixtures/cloud/scripted-model.mjs';
+import { scriptedReply, tokensOf } from '../../e2e/fixtures/cloud/scripted-model.mjs';
+import type { Fault } from '../../e2e/fixtures/cloud/wire.mjs';
 import {
   lossOf,
   MATRIX_TEXT,
@@ -19,7 +21,7 @@ const { byteCount, eventCount, firstTokenEnd, finishEnd } = sentFor(matrixReques
 
 describe.each(PLANS)('no character is lost or doubled when %s goes on', (plan) => {
   it('wherever the connection is cut', async () => {
-    for (let cut = 0; cut <= byteCount; cut += 3) {
+    for (let cut = 0; cut <= byteCount; cut += 5) {
       const run = await runMatrix(plan, [{ cut }]);
       expect(lossOf(plan, run)).toBeUndefined();
       const isInside = cut >= firstTokenEnd && cut < finishEnd;
@@ -35,7 +37,7 @@ describe.each(PLANS)('no character is lost or doubled when %s goes on', (plan) =
   });
 
   it('wherever it stalls', async () => {
-    for (let stall = 0; stall <= byteCount; stall += 11)
+    for (let stall = 0; stall <= byteCount; stall += 17)
       expect(lossOf(plan, await runMatrix(plan, [{ stall }]))).toBeUndefined();
   });
 
@@ -45,6 +47,58 @@ describe.each(PLANS)('no character is lost or doubled when %s goes on', (plan) =
         expect(lossOf(plan, await runMatrix(plan, [fault]))).toBeUndefined();
     }
   });
+});
+
+it('nor by any faults one after the other, in any text', async () => {
+  const words = fc.constantFrom(
+    'a',
+    'Ünal',
+    '🔦',
+    ' ',
+    '  ',
+    '\n\n',
+    '漢字',
+    '{"a": 1}',
+    'extraordinarily',
+    '\u200d',
+  );
+  const texts = fc.array(words, { minLength: 1, maxLength: 12 }).map((parts) => `x${parts.join('')}.`);
+  const at = fc.nat({ max: 1500 });
+  const fault: fc.Arbitrary<Fault> = fc.oneof(
+    fc.record({ cut: at }),
+    fc.record({ stall: at }),
+    fc.record({ malformed: fc.nat({ max: 12 }) }),
+    fc.record({ duplicate: fc.nat({ max: 12 }) }),
+    fc.record({ error: fc.nat({ max: 12 }) }),
+    fc.constantFrom(
+      { hangUp: true as const },
+      { status: 503 },
+      { status: 429, headers: { 'retry-after': '2' } },
+    ),
+  );
+  const runs = fc.asyncProperty(
+    texts,
+    fc.array(fault, { maxLength: 2 }),
+    fc.constantFrom(...PLANS),
+    async (text, faults, plan) => {
+      expect(lossOf(plan, await runMatrix(plan, faults, saying(text)), text)).toBeUndefined();
+    },
+  );
+  await fc.assert(runs, { numRuns: 120 });
+});
+
+it('a seam that is made badly would be seen: giving back just what was shown leads astray or doubles spaces', () => {
+  const tokens = tokensOf(MATRIX_TEXT);
+  const wrong = tokens.filter((_: string, i: number) => {
+    const shown = tokens.slice(0, i).join('');
+    const begun = { role: 'assistant' as const, content: shown };
+    const reply = scriptedReply({
+      messages: [...matrixRequest.messages, begun],
+      continue_final_message: true,
+    });
+    return shown + reply.tokens.join('') !== MATRIX_TEXT;
+  });
+  expect(wrong.length).toBeGreaterThanOrEqual(2);
 });
 
 it('an answer that is cut again is whole after as many seams', async () => {
@@ -83,7 +137,7 @@ it('a seam is never inside a tool call, wherever the connection is cut', async (
   const asked = saying('Let me see.', { tools });
   const expected = scriptedReply(asked).toolCalls;
   const whole = sentFor(asked);
-  for (let cut = 0; cut <= whole.byteCount; cut += 7) {
+  for (let cut = 0; cut <= whole.byteCount; cut += 11) {
     const { error, text, toolCalls, finishes, chunks } = await runMatrix('prefix', [{ cut }], asked);
     expect(error).toBeUndefined();
     expect(text).toBe('Let me see.');

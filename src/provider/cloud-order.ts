@@ -65,6 +65,7 @@ interface Course {
   answer: Answer;
   signal: AbortSignal;
   trace: (event: ProviderEvent) => void;
+  now: () => number;
   /** Most tokens of the answer. */
   cap: number | null;
   /** Attempts so far, of all endpoints. */
@@ -75,9 +76,10 @@ function beginCourse(order: CloudOrder): Course {
   const { request, options = {}, providers } = order;
   const [first] = providers;
   assert(first, 'a cloud order has a provider');
+  const now = (): number => first.clock.now();
   const fallback = {
-    id: `chatcmpl-${first.random().toString(36).slice(2)}${Math.floor(first.clock.now()).toString(36)}`,
-    created: Math.floor(first.clock.now() / 1000),
+    id: `chatcmpl-${first.random().toString(36).slice(2)}${Math.floor(now()).toString(36)}`,
+    created: Math.floor(now() / 1000),
     model: first.endpoint.model,
     fingerprint: first.id,
   };
@@ -86,6 +88,7 @@ function beginCourse(order: CloudOrder): Course {
     answer: createAnswer({ choiceCount: request.n ?? 1, fallback }),
     signal: options.signal ?? new AbortController().signal,
     trace: options.trace ?? (() => undefined),
+    now,
     cap: capOf(request),
     attempts: 0,
   };
@@ -144,11 +147,13 @@ async function* goOnLocally(
     const chunks = localChunks(course, local, junction);
     try {
       yield* take(course, chunks, junction, { id: LOCAL, from: broken.facts.provider });
-      return true;
+      if (course.answer.isFinished) return true;
     } catch (error) {
       course.signal.throwIfAborted();
-      if (!(error instanceof Diverged)) throw toCloudError(broken, course.answer.text);
+      if (error instanceof Diverged) continue;
+      throw toCloudError(new CloudFault({ ...broken.facts, reason: error }), course.answer.text);
     }
+    throw toCloudError(broken, course.answer.text);
   }
   return false;
 }
@@ -234,10 +239,11 @@ async function* ask(
     if (error instanceof SelvedgeError && from !== undefined)
       return new CloudFault({ provider: id, cause: 'refused', isPermanent: true, reason: error });
     if (!(error instanceof CloudFault)) throw error;
-    const { retryAfterMs, isPermanent } = error.facts;
+    const { cause, retryAfterMs, isPermanent } = error.facts;
     if (retryAfterMs !== undefined) breaker.holdUntil(clock.now() + retryAfterMs);
-    // An endpoint that turns a request down is well.
-    if (isPermanent) permit.succeed();
+    // An endpoint that turns a request down is well; one that was not asked says nothing.
+    if (cause === 'token') permit.release();
+    else if (isPermanent) permit.succeed();
     else permit.fail();
     return error;
   } finally {
@@ -247,13 +253,12 @@ async function* ask(
 
 /** Hands out what the chunks of one part add to the answer. `from`: who answered before the seam. */
 async function* take(
-  { answer, trace, order }: Course,
+  { answer, trace, now }: Course,
   chunks: AsyncIterable<WireChunk>,
   junction: Junction,
   { id, from }: { id: string; from: string | undefined },
 ): Chunks<void> {
-  const clock = order.providers[0]?.clock;
-  const startedAt = clock?.now() ?? 0;
+  const startedAt = now();
   let isFirst = true;
   answer.beginPart(junction);
   for await (const wire of chunks) {
@@ -262,7 +267,7 @@ async function* take(
       if (isFirst) {
         isFirst = false;
         if (from !== undefined) trace({ type: 'seam', from, provider: id, at });
-        trace({ type: 'first-token', provider: id, ms: (clock?.now() ?? 0) - startedAt });
+        trace({ type: 'first-token', provider: id, ms: now() - startedAt });
       }
       yield chunk;
     }

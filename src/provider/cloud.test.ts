@@ -9,12 +9,15 @@ import { scriptedReply } from '../../e2e/fixtures/cloud/scripted-model.mjs';
 import type { Fault } from '../../e2e/fixtures/cloud/wire.mjs';
 import { describeFailingProvider, describeProvider } from '../../test/conformance/provider.ts';
 import { collect, cover, endpointOf, saying } from '../../test/fakes/cloud-requests.ts';
+import type { Collected } from '../../test/fakes/cloud-requests.ts';
 import { createVirtualClock } from '../../test/fakes/virtual-clock.ts';
 import type { VirtualClock } from '../../test/fakes/virtual-clock.ts';
+import type { ChatCompletionChunk } from '../client/types.ts';
 import { SelvedgeError } from '../errors.ts';
 import { createCloudProvider } from './cloud.ts';
 import type { CloudProvider } from './cloud.ts';
 import { chatInOrder } from './cloud-order.ts';
+import type { ContinueLocally } from './cloud-order.ts';
 import type { ChatOptions, CloudEndpoint, ProviderEvent } from './provider.ts';
 
 interface SetUp {
@@ -269,6 +272,55 @@ describe('endpoints in order', () => {
   });
 });
 
+describe('what goes on in this browser', () => {
+  const request = saying('one two three four');
+  async function goOn(continueLocally: ContinueLocally): Promise<Collected> {
+    const { provider, cloud, options } = setUp({ continuation: null });
+    cloud.failNext({ cut: 400 });
+    return collect(chatInOrder({ providers: [provider], request, options, continueLocally }));
+  }
+  const chunk = (content: string, finish: 'stop' | null): ChatCompletionChunk => ({
+    id: 'l',
+    object: 'chat.completion.chunk',
+    created: 0,
+    model: 'l',
+    system_fingerprint: '',
+    choices: [{ index: 0, delta: { content }, logprobs: null, finish_reason: finish }],
+  });
+
+  it('may fail: the error is that of the endpoint, with the reason, and with all that was shown', async () => {
+    const reason = new Error('out of memory');
+    const { error, text } = await goOn(async function* () {
+      yield chunk(' two thr', null);
+      throw reason;
+    });
+    expect(text).toBe('one two thr');
+    expect(error).toMatchObject({
+      code: 'cloud_failed',
+      cause: reason,
+      details: { cause: 'cut', partial: text },
+    });
+  });
+
+  it('may end without saying so: that is a failure too', async () => {
+    const { error, finishes } = await goOn(async function* () {
+      yield chunk(' two three', null);
+    });
+    expect(error).toMatchObject({ code: 'cloud_failed', details: { partial: 'one two three' } });
+    expect(finishes).toEqual([]);
+  });
+
+  it('is asked again with all that was shown where it does not say the last word again', async () => {
+    const prefixes: string[] = [];
+    const { text, finishes } = await goOn(async function* (prefix) {
+      prefixes.push(prefix);
+      yield chunk(prefix === 'one' ? ' too' : ' and more.', 'stop');
+    });
+    expect(prefixes).toEqual(['one', 'one two']);
+    expect([text, finishes]).toEqual(['one two and more.', ['stop']]);
+  });
+});
+
 describe('tokens', () => {
   const SECRET = 'bearer-that-nobody-may-see';
 
@@ -299,6 +351,12 @@ describe('tokens', () => {
     const { error } = await timed(run);
     expect(error).toMatchObject({ code: 'cloud_failed', details: { cause: 'token' }, cause: thrown });
     expect(run.cloud.received).toEqual([]);
+  });
+
+  it('that cannot be had say nothing of the endpoint', async () => {
+    const run = setUp({ getToken: () => Promise.reject(new Error('mint is closed')) });
+    for (let i = 0; i < 4; i++) await timed(run);
+    expect(run.provider.health().available).toBe(true);
   });
 
   it('that never come are waited for no longer than a connection', async () => {

@@ -53,18 +53,20 @@ export async function runMatrix(
 }
 
 /** What is wrong with how a run ended; undefined: the answer is whole, or failed and says how far it came. */
-export function lossOf(plan: Plan, { text, error, finishes }: MatrixRun): string | undefined {
+export function lossOf(
+  plan: Plan,
+  { text, error, finishes }: MatrixRun,
+  whole = MATRIX_TEXT,
+): string | undefined {
   if (error === undefined) {
-    if (text !== MATRIX_TEXT) return `the answer is ${JSON.stringify(text)}`;
+    if (text !== whole) return `the answer is ${JSON.stringify(text)}`;
     return finishes.length === 1 ? undefined : `it finished ${finishes.length} times`;
   }
   if (plan !== 'forbidden') return `it failed: ${String(error)}`;
   const isTold =
     error instanceof SelvedgeError && error.code === 'cloud_failed' && error.details['partial'] === text;
   if (!isTold) return `it failed with ${String(error)}`;
-  return text !== '' && MATRIX_TEXT.startsWith(text)
-    ? undefined
-    : `the partial answer is ${JSON.stringify(text)}`;
+  return text !== '' && whole.startsWith(text) ? undefined : `the partial answer is ${JSON.stringify(text)}`;
 }
 
 /** The scripted model in the place of the one in this browser. */
