@@ -1,7 +1,8 @@
 /** Every gate of the scorecard, in the order of their ids. */
 import { checksummedIds } from './checksummed-ids.ts';
+import { cloudFaults } from './cloud-faults.ts';
 import type { Gate } from './gate.ts';
 import { phones } from './phones.ts';
 import { names, prompts } from './prompts.ts';
 
-export const gates: readonly Gate[] = [checksummedIds, phones, names, prompts];
+export const gates: readonly Gate[] = [checksummedIds, phones, names, prompts, cloudFaults];
