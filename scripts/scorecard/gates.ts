@@ -4,5 +4,15 @@ import { cloudFaults } from './cloud-faults.ts';
 import type { Gate } from './gate.ts';
 import { phones } from './phones.ts';
 import { names, prompts } from './prompts.ts';
+import { decisionTime, replayed, routingDownload } from './router.ts';
 
-export const gates: readonly Gate[] = [checksummedIds, phones, names, prompts, cloudFaults];
+export const gates: readonly Gate[] = [
+  checksummedIds,
+  phones,
+  names,
+  prompts,
+  decisionTime,
+  routingDownload,
+  replayed,
+  cloudFaults,
+];

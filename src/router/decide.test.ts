@@ -250,6 +250,23 @@ describe('whatever the request, the policy and the state of things', () => {
     });
   });
 
+  test('these laws are the gates’: without the one that looks at labels each of them is broken', () => {
+    const isBroken = (privacy: 'secret' | 'personal', kind: string): boolean =>
+      fc.check(
+        fc.property(anyRecord, (from) => {
+          const { reasons } = decide(from);
+          const others = reasons.filter((one) => one.kind === kind && one.gate !== 'labels');
+          const providers = new Set(others.map(({ provider }) => provider));
+          const leaves = [...providers].some((provider) =>
+            others.every((one) => one.provider !== provider || one.verdict === 'pass'),
+          );
+          return !(leaves && from.request.privacy === privacy);
+        }),
+        { numRuns: 1000 },
+      ).failed;
+    expect([isBroken('secret', 'cloud-redacted'), isBroken('personal', 'cloud')]).toEqual([true, true]);
+  });
+
   test('gates only take plans away: what is left passed them all', () => {
     holds((decision, { request, signals, policy }) => {
       const passed = signals.providers
