@@ -16,6 +16,7 @@ export class GpuCache implements KvCache {
   readonly #capacity: number;
   #pages: Page[] = [];
   #length = 0;
+  #edition = 0;
   #disposed = false;
 
   /** `format` is known when the session is ready; `capacity` is the longest sequence. */
@@ -27,6 +28,11 @@ export class GpuCache implements KvCache {
 
   get length(): number {
     return this.#length;
+  }
+
+  /** Changes whenever tokens come or go by other ways than `advance`. */
+  get edition(): number {
+    return this.#edition;
   }
 
   get byteLength(): number {
@@ -68,6 +74,7 @@ export class GpuCache implements KvCache {
   rewind(length: number): void {
     assert(length >= 0 && length <= this.#length, `rewind to ${length} of ${this.#length}`);
     this.#length = length;
+    this.#edition += 1;
     this.#keepPages(Math.ceil(length / PAGE_POSITIONS));
   }
 
@@ -109,6 +116,7 @@ export class GpuCache implements KvCache {
 
   restore(snapshot: Uint8Array): void {
     const { length, pages } = unpackSnapshot(this.#format(), snapshot, this.#capacity);
+    this.#edition += 1;
     this.#keepPages(0);
     this.#length = 0;
     for (const bytes of pages) this.#append(bytes);
@@ -141,6 +149,7 @@ export class GpuCache implements KvCache {
     }
     this.#checkCapacity(this.#length + count);
     this.#append(this.#pageOf(block, count));
+    this.#edition += 1;
     this.#length += count;
   }
 

@@ -7,10 +7,11 @@ import { rotationOf } from '../rotation.ts';
 import type { Rotation } from '../rotation.ts';
 import type { ModelPlan, Session, SessionOptions } from '../session.ts';
 import { createAttention } from './attention.ts';
+import { strideOf } from './logits.ts';
 import { embedDispatches, layerDispatches } from './program.ts';
 import type { GpuModel, StepBuffers } from './program.ts';
 import { createGpuSampler } from './sampling.ts';
-import { WebGpuSession, strideOf } from './session.ts';
+import { WebGpuSession } from './session.ts';
 import type { GpuSessionOptions } from './session.ts';
 import type { HostVectors } from './vectors.ts';
 

@@ -10,7 +10,6 @@ import { createSamplerScratch, pickToken } from '../sampler.ts';
 import type {
   KvBlocks,
   KvCache,
-  ModelShape,
   Pick,
   PickRequest,
   Session,
@@ -24,8 +23,10 @@ import type { Dispatch } from './dispatch.ts';
 import { USE } from './gpu-flags.ts';
 import { GpuCache } from './kv-cache.ts';
 import { freePlacement, placementBytes } from './placement.ts';
-import { headDispatches } from './program.ts';
+import { Logits } from './logits.ts';
 import type { GpuModel, StepBuffers } from './program.ts';
+import { PlainStreak, isSameStep, nextStepOf, plainStepOf } from './run-ahead.ts';
+import type { PlainStep } from './run-ahead.ts';
 import type { GpuSampler } from './sampling.ts';
 import { RESULT_WORDS } from './sampling-parts.ts';
 import { MAX_ROWS, stepWords } from './step.ts';
@@ -55,19 +56,18 @@ export interface GpuSessionOptions {
   keepLogits?: boolean;
 }
 
-/** Logits of one step. */
-interface LogitBuffers {
-  /** That there is room for. */
-  rows: number;
-  logits: GPUBuffer;
-  head: readonly Dispatch[];
-  /** What the host reads them from, made when it is first needed. */
-  staging: GPUBuffer | undefined;
+interface StepCall {
+  step: StepNumbers;
+  ids: ArrayLike<number>;
+  cache: GpuCache;
+  requests: readonly PickRequest[];
 }
 
-/** Floats of a row of logits. */
-export function strideOf({ vocabSize }: ModelShape): number {
-  return Math.ceil(vocabSize / 4) * 4;
+/** Where the first row's results have the token that is likely its pick (sampling-kernels.ts). */
+const PROVISIONAL_WORD = 6;
+
+function provisionalPick(results: ArrayBuffer): number {
+  return new Uint32Array(results)[PROVISIONAL_WORD]!;
 }
 
 export class WebGpuSession implements Session {
@@ -75,13 +75,18 @@ export class WebGpuSession implements Session {
   readonly #options: SessionOptions & GpuSessionOptions;
   readonly #context: number;
   readonly #scratchBytes: number;
-  readonly #stride: number;
   readonly #scratch = createSamplerScratch();
-  /** What picks are read from. */
-  readonly #results: GPUBuffer;
+  /** What picks are read from: of a step, and of the one that was begun before it was asked for. */
+  readonly #results: readonly [GPUBuffer, GPUBuffer];
+  #resultsInUse: 0 | 1 = 0;
+  readonly #streak = new PlainStreak();
+  #runsAhead = false;
+  #ahead: PlainStep | undefined;
+  /** What the GPU took for the pick of the last step. */
+  #provisional = -1;
   /** What a step runs between embedding and head. */
   #program: readonly Dispatch[];
-  #logits: LogitBuffers | undefined;
+  readonly #logits: Logits;
   #last: StepNumbers | undefined;
   /** Of the last step, `candidates` of each row, where they are kept. */
   #kept: Float32Array[] = [];
@@ -93,9 +98,11 @@ export class WebGpuSession implements Session {
     this.#program = parts.layers.flat();
     this.#options = options;
     this.#context = contextLength;
-    this.#stride = strideOf(model.shape);
+    this.#logits = new Logits(model, buffers);
     const { COPY_DST, MAP_READ } = USE;
-    this.#results = model.gpu.createBuffer(4 * RESULT_WORDS * MAX_ROWS, COPY_DST | MAP_READ, 'picks');
+    const results = (): GPUBuffer =>
+      model.gpu.createBuffer(4 * RESULT_WORDS * MAX_ROWS, COPY_DST | MAP_READ, 'picks');
+    this.#results = [results(), results()];
     this.#scratchBytes = Object.values<GPUBuffer>({ ...buffers }).reduce((sum, { size }) => sum + size, 0);
   }
 
@@ -103,7 +110,7 @@ export class WebGpuSession implements Session {
     const { model, attention } = this.#parts;
     const weightBytes = placementBytes(model.placement) + model.vectors.buffer.size;
     const kvBytes = attention.pool.allocatedBytes;
-    const scratchBytes = this.#scratchBytes + (this.#logits?.logits.size ?? 0);
+    const scratchBytes = this.#scratchBytes + this.#logits.byteLength;
     return {
       device: 'webgpu',
       threads: 1,
@@ -132,7 +139,7 @@ export class WebGpuSession implements Session {
 
   /** Before any cache is made: finds what keys are stored relative to. */
   async prepare(): Promise<void> {
-    await this.#provideLogits(FEW_WANTED);
+    await this.#logits.provide(FEW_WANTED);
     await this.#parts.attention.calibrate(async (ids, cache) => {
       await this.step(ids, cache, []);
     });
@@ -164,6 +171,7 @@ export class WebGpuSession implements Session {
         const rows = await rowsOf(ids.slice(0, width));
         if (rows.some((row, i) => row !== alone[width - rows.length + i])) return false;
       }
+      this.#runsAhead = !this.#options.keepLogits;
       return true;
     } finally {
       cache.dispose();
@@ -177,39 +185,82 @@ export class WebGpuSession implements Session {
     requests: readonly PickRequest[],
     { candidates = this.#parts.model.shape.vocabSize }: StepOptions = {},
   ): Promise<Pick[]> {
-    const { model, attention } = this.#parts;
+    const { model } = this.#parts;
     assert(cache instanceof GpuCache, 'the cache is of this session');
     assert(!this.#disposed, 'the session was disposed');
     const rows = ids.length;
     assert(rows >= 1 && rows <= MAX_ROWS, `a step takes 1 to ${MAX_ROWS} ids, not ${rows}`);
     this.#checkIds(ids);
     model.gpu.check();
-    await this.#provideLogits(requests.length);
-    const position = cache.length;
-    attention.begin(cache, rows);
-    const step: StepNumbers = { rows, position, wanted: requests.length, candidates };
-    this.#write(step, ids, requests);
-    this.#submit(step, requests);
+    await this.#logits.provide(requests.length);
+    const step: StepNumbers = { rows, position: cache.length, wanted: requests.length, candidates };
+    const plain = plainStepOf(cache, step, requests);
+    if (!this.#takeAhead(plain, ids)) this.#launch(step, ids, cache, requests);
     this.#last = step;
     cache.advance(rows);
-    if (requests.length > 0) return this.#picks(step, requests);
+    if (requests.length > 0) return this.#pick({ step, ids, cache, requests }, plain);
     await model.gpu.device.queue.onSubmittedWorkDone();
     model.gpu.check();
     return [];
   }
 
-  async #picks(step: StepNumbers, requests: readonly PickRequest[]): Promise<Pick[]> {
+  async #pick(call: StepCall, plain: PlainStep | undefined): Promise<Pick[]> {
     const { model, sampler } = this.#parts;
-    const { position } = step;
-    const found = await model.gpu.read(this.#results, 4 * RESULT_WORDS * requests.length);
-    const picks = sampler.picks(found, requests, position);
+    const { step, requests } = call;
+    const results = this.#results[this.#resultsInUse];
+    const goesOn = this.#streak.observe(plain) && this.#runsAhead;
+    if (plain && goesOn) this.#beginNext(plain, requests);
+    const found = await model.gpu.read(results, 4 * RESULT_WORDS * requests.length);
+    this.#provisional = provisionalPick(found);
+    const picks = sampler.picks(found, requests, step.position);
     const isSettled = picks.every((pick) => pick !== undefined);
     if (isSettled && !this.#options.keepLogits) return picks;
+    if (this.#ahead) this.#repeat(call);
     const rows = await this.#readLogits();
     if (this.#options.keepLogits) this.#kept = rows;
     return requests.map(
-      ({ row, sampling }, i) => picks[i] ?? pickToken(rows[i]!, sampling, position + row + 1, this.#scratch),
+      ({ row, sampling }, i) =>
+        picks[i] ?? pickToken(rows[i]!, sampling, step.position + row + 1, this.#scratch),
     );
+  }
+
+  /** Whether this step was begun already; what was begun for another is forgotten. */
+  #takeAhead(plain: PlainStep | undefined, ids: ArrayLike<number>): boolean {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    return (
+      ahead !== undefined && plain !== undefined && isSameStep(ahead, plain) && ids[0] === this.#provisional
+    );
+  }
+
+  /** The step behind `plain`, of the token that the GPU picks in it. In a context that is full there is none. */
+  #beginNext(plain: PlainStep, requests: readonly PickRequest[]): void {
+    const next = nextStepOf(plain);
+    if (next.step.position >= this.#context) return;
+    this.#launch(next.step, undefined, plain.cache, requests);
+    this.#ahead = next;
+  }
+
+  /** Logits of a step that another was begun behind are gone: they are computed again, with the same bits. */
+  #repeat({ step, ids, cache, requests }: StepCall): void {
+    this.#ahead = undefined;
+    this.#streak.end();
+    cache.rewind(step.position);
+    this.#launch(step, ids, cache, requests);
+    cache.advance(step.rows);
+  }
+
+  /** `ids`: undefined for the one that the last step picked. */
+  #launch(
+    step: StepNumbers,
+    ids: ArrayLike<number> | undefined,
+    cache: GpuCache,
+    requests: readonly PickRequest[],
+  ): void {
+    this.#parts.attention.begin(cache, step.rows);
+    this.#write(step, ids, requests);
+    this.#resultsInUse = this.#resultsInUse === 0 ? 1 : 0;
+    this.#submit(step, ids === undefined, requests);
   }
 
   #checkIds(ids: ArrayLike<number>): void {
@@ -221,73 +272,39 @@ export class WebGpuSession implements Session {
     }
   }
 
-  /** Room for the logits of `count` rows. */
-  async #provideLogits(count: number): Promise<void> {
-    if (this.#logits && count <= this.#logits.rows) return;
-    const { model, buffers } = this.#parts;
-    const { gpu } = model;
-    this.#freeLogits();
-    const bytes = 4 * count * this.#stride;
-    const logits = gpu.createBuffer(bytes, USE.STORAGE | USE.COPY_SRC, 'logits');
-    this.#logits = { rows: count, logits, head: [], staging: undefined };
-    this.#logits.head = await headDispatches(model, buffers, logits, this.#stride);
-  }
-
-  #freeLogits(): void {
-    if (!this.#logits) return;
-    const { gpu } = this.#parts.model;
-    for (const buffer of [this.#logits.logits, this.#logits.staging]) if (buffer) gpu.freeBuffer(buffer);
-    this.#logits = undefined;
-  }
-
-  #write(step: StepNumbers, ids: ArrayLike<number>, requests: readonly PickRequest[]): void {
+  #write(step: StepNumbers, ids: ArrayLike<number> | undefined, requests: readonly PickRequest[]): void {
     const { model, buffers } = this.#parts;
     const { queue } = model.gpu.device;
     queue.writeBuffer(buffers.step, 0, stepWords(step));
-    queue.writeBuffer(buffers.ids, 0, Uint32Array.from(ids));
+    if (ids) queue.writeBuffer(buffers.ids, 0, Uint32Array.from(ids));
     if (requests.length === 0) return;
     const wanted = Uint32Array.from(requests, ({ row }) => row);
     for (const row of wanted) assert(row < step.rows, `row ${row} of ${step.rows}`);
     queue.writeBuffer(buffers.wanted, 0, wanted);
   }
 
-  #submit(step: StepNumbers, requests: readonly PickRequest[]): void {
-    const { model, sampler, embed } = this.#parts;
+  #submit(step: StepNumbers, goesOn: boolean, requests: readonly PickRequest[]): void {
+    const { model, sampler, embed, buffers } = this.#parts;
     const { gpu } = model;
-    const { logits, head } = this.#live();
-    const picking = step.wanted > 0 ? sampler.program(requests, logits, step.position) : [];
+    const { buffer, head } = this.#logits;
+    const picking = step.wanted > 0 ? sampler.program(requests, buffer, step.position) : [];
     const encoder = gpu.device.createCommandEncoder();
+    if (goesOn) encoder.copyBufferToBuffer(sampler.results, 4 * PROVISIONAL_WORD, buffers.ids, 0, 4);
     const pass = encoder.beginComputePass();
     for (const program of [embed, this.#program, step.wanted > 0 ? head : [], picking]) {
       encode(gpu, pass, program, step);
     }
     pass.end();
     const bytes = 4 * RESULT_WORDS * step.wanted;
-    if (bytes > 0) encoder.copyBufferToBuffer(sampler.results, 0, this.#results, 0, bytes);
+    if (bytes > 0)
+      encoder.copyBufferToBuffer(sampler.results, 0, this.#results[this.#resultsInUse], 0, bytes);
     gpu.submit(encoder);
   }
 
   /** Of the last step. */
-  async #readLogits(): Promise<Float32Array[]> {
-    const { gpu } = this.#parts.model;
-    const live = this.#live();
+  #readLogits(): Promise<Float32Array[]> {
     assert(this.#last, 'a step was made');
-    const { wanted, candidates } = this.#last;
-    const { COPY_DST, MAP_READ } = USE;
-    live.staging ??= gpu.createBuffer(live.logits.size, COPY_DST | MAP_READ, 'logits to read');
-    const bytes = 4 * wanted * this.#stride;
-    const encoder = gpu.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(live.logits, 0, live.staging, 0, bytes);
-    gpu.submit(encoder);
-    const all = new Float32Array(await gpu.read(live.staging, bytes));
-    return Array.from({ length: wanted }, (_, i) =>
-      all.subarray(i * this.#stride, i * this.#stride + candidates),
-    );
-  }
-
-  #live(): LogitBuffers {
-    assert(this.#logits, 'the session has room for logits');
-    return this.#logits;
+    return this.#logits.read(this.#last);
   }
 
   logits(index: number): Float32Array {
@@ -311,8 +328,8 @@ export class WebGpuSession implements Session {
   freeParts(): void {
     this.#disposed = true;
     const { model, attention, sampler } = this.#parts;
-    this.#freeLogits();
-    model.gpu.freeBuffer(this.#results);
+    this.#logits.free();
+    for (const buffer of this.#results) model.gpu.freeBuffer(buffer);
     sampler.dispose();
     attention.dispose();
   }
