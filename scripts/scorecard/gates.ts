@@ -3,7 +3,9 @@ import { checksummedIds } from './checksummed-ids.ts';
 import { cloudFaults } from './cloud-faults.ts';
 import type { Gate } from './gate.ts';
 import { phones } from './phones.ts';
+import { interference, promise } from './promise.ts';
 import { names, prompts } from './prompts.ts';
+import { restoring } from './restoring.ts';
 import { decisionTime, replayed, routingDownload } from './router.ts';
 
 export const gates: readonly Gate[] = [
@@ -11,6 +13,9 @@ export const gates: readonly Gate[] = [
   phones,
   names,
   prompts,
+  restoring,
+  promise,
+  interference,
   decisionTime,
   routingDownload,
   replayed,

@@ -41,8 +41,9 @@ const TALK = [
 
 const random256 = (random: Random): string => `c${random.below(1 << 30)}`;
 
-export function drawChat(random: Random): Chat {
-  const secrets = [drawCode(random), drawSentence(random)];
+/** `secretly` draws what is secret: with another one the same conversation has other secrets. */
+export function drawChat(random: Random, secretly = random): Chat {
+  const secrets = [drawCode(secretly), drawSentence(secretly)];
   const terms = random.below(2) === 0 ? [drawTerm(random)] : [];
   const ids = random.below(2) === 0 ? [pick(random, [drawCard, drawIban])(random)] : [];
   const begins = random.below(4);

@@ -12,7 +12,7 @@ import { assemble } from './assembly.ts';
 import type { Parts } from './assembly.ts';
 import { canFind } from './leaks.ts';
 import { openClientKeeper } from './routed.ts';
-import { holdChats } from './run.ts';
+import { holdChats, sendTwice } from './run.ts';
 import type { OpenKeeper, Outcome } from './run.ts';
 
 const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
@@ -38,6 +38,12 @@ describe('holds in random conversations', () => {
   it('with the client', async () => {
     expectKept(await holdChats(seeds(60), openClientKeeper), 180);
   });
+});
+
+it('holds for what a secret could tell by its absence: with another one the same is sent', async () => {
+  const { requests, different } = await sendTwice(seeds(60));
+  expect(different).toBe(0);
+  expect(requests).toBeGreaterThan(60);
 });
 
 describe('is broken', () => {
