@@ -24,13 +24,21 @@ export const cloudFaults: Gate = {
     const rows: string[] = [];
     for (const plan of PLANS) {
       let complete = 0;
+      const delays: number[] = [];
       for (const fault of faults) {
         const run = await runMatrix(plan, fault);
         counts.runs += 1;
         if (lossOf(plan, run) !== undefined) counts.wrong += 1;
         if (run.error === undefined) complete += 1;
+        delays.push(run.ms);
       }
-      rows.push(`| ${PLAN_WORDS[plan]} | ${percent(complete / faults.length)} |`);
+      const cells = [
+        PLAN_WORDS[plan],
+        percent(complete / faults.length),
+        seconds(delays, 0.5),
+        seconds(delays, 0.99),
+      ];
+      rows.push(`| ${cells.join(' | ')} |`);
     }
     return {
       value: `${counts.wrong} of ${counts.runs.toLocaleString('en')} runs`,
@@ -39,15 +47,21 @@ export const cloudFaults: Gate = {
         'A connection that is cut and one that stalls, at every byte of an answer; an event that is malformed, an error, or',
         'comes twice, at every place; hang-ups, silence, bursts of 5xx, 429 with `Retry-After` as seconds and as a date of',
         'another clock, a byte at a time. The scripted model goes astray where a beginning ends inside a word, and trims',
-        'spaces. Where an answer did not come to its end, it failed with what had come.',
+        'spaces. Where an answer did not come to its end, it failed with what had come. Delays are those of an',
+        'endpoint of which nothing is known yet, so that a stall is noticed after half a minute, and silence after a minute.',
         '',
-        '| plan | answers that came to their end |',
-        '| - | -: |',
+        '| plan | answers that came to their end | delay, median | 99th percentile |',
+        '| - | -: | -: | -: |',
         ...rows,
       ].join('\n'),
     };
   },
 };
+
+function seconds(delays: readonly number[], quantile: number): string {
+  const sorted = delays.toSorted((a, b) => a - b);
+  return `${((sorted[Math.floor(quantile * (sorted.length - 1))] ?? 0) / 1000).toFixed(2)} s`;
+}
 
 /** Each is what the requests of one run meet, in their order. */
 function matrixFaults(): Fault[][] {

@@ -77,6 +77,8 @@ describe('the circuit breaker', () => {
     straggler?.succeed();
     expect(breaker.waitMs).toBe(60_000);
     expect(breaker.enter()).toBeUndefined();
+    breaker.holdUntil(time.now + 86_400_000);
+    expect([breaker.waitMs, breaker.heldMs]).toEqual([600_000, 600_000]);
   });
 
   it('never has two probes out, is never stuck, and never lets through while open, whatever happens', () => {

@@ -23,7 +23,7 @@ export interface Breaker {
   readonly heldMs: number;
   /** Undefined: not now. */
   enter(): Permit | undefined;
-  /** Nothing is let through until then, as the endpoint said. */
+  /** Nothing is let through until then, as the endpoint said, or for ten minutes: a date may be that of another clock. */
   holdUntil(time: number): void;
 }
 
@@ -38,6 +38,7 @@ export interface BreakerOptions {
 const FAILURES = 3;
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
+const LONGEST_HOLD_MS = 10 * 60_000;
 
 export function createBreaker({ clock, random, onChange }: BreakerOptions): Breaker {
   let failuresInRow = 0;
@@ -105,7 +106,7 @@ export function createBreaker({ clock, random, onChange }: BreakerOptions): Brea
       return permit(true);
     },
     holdUntil(time) {
-      heldUntil = Math.max(heldUntil, time);
+      heldUntil = Math.max(heldUntil, Math.min(time, clock.now() + LONGEST_HOLD_MS));
     },
   };
 }

@@ -112,6 +112,13 @@ async function* readAnswer(
   const reader = response.body.getReader();
   const readEvents = createEventReader();
   const finished = new Set<number>();
+  const read = async (): ReturnType<typeof reader.read> => {
+    try {
+      return await reader.read();
+    } catch {
+      throw fault('cut');
+    }
+  };
   const isComplete = (): boolean => finished.size >= request.choiceCount;
   let phase: Phase = 'first-token';
   let tokenCount = 0;
@@ -119,7 +126,7 @@ async function* readAnswer(
 
   try {
     for (;;) {
-      const { done, value } = await watch.within(phase, reader.read());
+      const { done, value } = await watch.within(phase, read());
       if (done) throw fault('cut');
       for (const event of readEvents(value)) {
         const chunk = readEvent(event, parts.endpoint.id);
@@ -142,9 +149,8 @@ async function* readAnswer(
     // All of the answer is there: what is missing is at most the usage.
     if (isComplete()) return;
     signal.throwIfAborted();
-    if (error instanceof CloudFault) throw error;
     const isMalformed = error instanceof MalformedStream || error instanceof MalformedChunk;
-    throw fault(isMalformed ? 'malformed' : 'cut');
+    throw isMalformed ? fault('malformed') : error;
   } finally {
     if (isComplete() && tokenCount > SPEED_TOKENS && streamedMs > 0)
       parts.delays.observeSpeed((1000 * (tokenCount - 1)) / streamedMs);

@@ -28,6 +28,8 @@ export const PLANS: readonly Plan[] = ['prefix', 'local', 'forbidden'];
 export interface MatrixRun extends Collected {
   events: ProviderEvent[];
   requests: number;
+  /** What it took on the clock of the run; without faults nothing. */
+  ms: number;
 }
 
 export async function runMatrix(
@@ -41,6 +43,7 @@ export async function runMatrix(
   const provider = createCloudProvider(endpoint, { send: cloud.send, clock, random: () => 0.5 });
   cloud.failNext(...faults);
   const events: ProviderEvent[] = [];
+  const before = clock.now();
   const collected = await collect(
     chatInOrder({
       providers: [provider],
@@ -49,7 +52,7 @@ export async function runMatrix(
       ...(plan === 'local' ? { continueLocally: scriptedLocally(request) } : {}),
     }),
   );
-  return { ...collected, events, requests: cloud.received.length };
+  return { ...collected, events, requests: cloud.received.length, ms: clock.now() - before };
 }
 
 /** What is wrong with how a run ended; undefined: the answer is whole, or failed and says how far it came. */
