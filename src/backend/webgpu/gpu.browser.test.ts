@@ -98,3 +98,26 @@ test('a device that is lost says so in every call', async () => {
   expect(() => gpu.check()).toThrow(lost);
   expect(() => gpu.createBuffer(4, USE.STORAGE, 'late')).toThrow(lost);
 });
+
+test('who waits for a buffer of a device that is lost is told so', async () => {
+  const gpu = await open();
+  const staging = gpu.createBuffer(16, USE.COPY_DST | USE.MAP_READ, 'staging');
+  const source = gpu.createBuffer(16, USE.COPY_SRC, 'source');
+  const encoder = gpu.device.createCommandEncoder();
+  encoder.copyBufferToBuffer(source, 0, staging, 0, 16);
+  gpu.submit(encoder);
+  const pending = gpu.read(staging, 16);
+  gpu.device.destroy();
+  const lost = expect.objectContaining({ code: 'device_lost' });
+  await expect(pending).rejects.toEqual(lost);
+  await expect(gpu.read(staging, 16)).rejects.toEqual(lost);
+  await expect(gpu.finished()).rejects.toEqual(lost);
+});
+
+test('who waits for a buffer that is freed is not told of a lost device', async () => {
+  const gpu = await open();
+  const staging = gpu.createBuffer(16, USE.COPY_DST | USE.MAP_READ, 'staging');
+  const pending = gpu.read(staging, 16);
+  gpu.freeBuffer(staging);
+  await expect(pending).rejects.toThrow(DOMException);
+});

@@ -216,13 +216,20 @@ export class Gpu {
     this.counters.submits += 1;
   }
 
+  /** Waits until all that was submitted is done. Throws `device_lost`. */
+  async finished(): Promise<void> {
+    await this.device.queue.onSubmittedWorkDone().catch(() => {});
+    this.check();
+  }
+
   /** The first `bytes` of a buffer that can be mapped, copied out. Throws `device_lost` when there is nothing to wait for. */
   async read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+    this.check();
     this.counters.maps += 1;
     try {
       await buffer.mapAsync(READ_MODE, 0, bytes);
     } catch (error) {
-      this.check();
+      await this.finished();
       throw error;
     }
     const copy = buffer.getMappedRange(0, bytes).slice(0);

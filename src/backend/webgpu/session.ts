@@ -56,6 +56,19 @@ export interface GpuSessionOptions {
   keepLogits?: boolean;
 }
 
+/** Rows times layers of a command buffer. */
+const SLICE_ROWS = 512;
+/** Of a step that is one command buffer whatever the model. */
+const UNCUT_ROWS = 16;
+
+/** Wide steps are several command buffers, so that the page can be drawn in between. */
+function slicesOf<T>(programs: readonly T[], rows: number): T[][] {
+  const size = rows <= UNCUT_ROWS ? programs.length : Math.floor(SLICE_ROWS / rows);
+  return Array.from({ length: Math.ceil(programs.length / size) }, (_, i) =>
+    programs.slice(i * size, (i + 1) * size),
+  );
+}
+
 interface StepCall {
   step: StepNumbers;
   ids: ArrayLike<number>;
@@ -85,7 +98,7 @@ export class WebGpuSession implements Session {
   /** What the GPU took for the pick of the last step. */
   #provisional = -1;
   /** What a step runs between embedding and head. */
-  #program: readonly Dispatch[];
+  #layers: readonly (readonly Dispatch[])[];
   readonly #logits: Logits;
   #last: StepNumbers | undefined;
   /** Of the last step, `candidates` of each row, where they are kept. */
@@ -95,7 +108,7 @@ export class WebGpuSession implements Session {
   constructor(parts: SessionParts, options: SessionOptions & GpuSessionOptions, contextLength: number) {
     const { model, buffers } = parts;
     this.#parts = parts;
-    this.#program = parts.layers.flat();
+    this.#layers = parts.layers;
     this.#options = options;
     this.#context = contextLength;
     this.#logits = new Logits(model, buffers);
@@ -149,7 +162,7 @@ export class WebGpuSession implements Session {
   async isRowInvariant(): Promise<boolean> {
     const { layers, kinds, model } = this.#parts;
     const { vocabSize } = model.shape;
-    this.#program = layers.filter((_, i) => kinds.indexOf(kinds[i]!) === i).flat();
+    this.#layers = layers.filter((_, i) => kinds.indexOf(kinds[i]!) === i);
     const candidates = Math.min(vocabSize, 256);
     const ids = Array.from({ length: 17 }, (_, i) => (i * 7919 + 1) % vocabSize);
     const cache = this.createCache();
@@ -175,7 +188,7 @@ export class WebGpuSession implements Session {
       return true;
     } finally {
       cache.dispose();
-      this.#program = layers.flat();
+      this.#layers = layers;
     }
   }
 
@@ -199,8 +212,7 @@ export class WebGpuSession implements Session {
     this.#last = step;
     cache.advance(rows);
     if (requests.length > 0) return this.#pick({ step, ids, cache, requests }, plain);
-    await model.gpu.device.queue.onSubmittedWorkDone();
-    model.gpu.check();
+    await model.gpu.finished();
     return [];
   }
 
@@ -288,17 +300,19 @@ export class WebGpuSession implements Session {
     const { gpu } = model;
     const { buffer, head } = this.#logits;
     const picking = step.wanted > 0 ? sampler.program(requests, buffer, step.position) : [];
-    const encoder = gpu.device.createCommandEncoder();
-    if (goesOn) encoder.copyBufferToBuffer(sampler.results, 4 * PROVISIONAL_WORD, buffers.ids, 0, 4);
-    const pass = encoder.beginComputePass();
-    for (const program of [embed, this.#program, step.wanted > 0 ? head : [], picking]) {
-      encode(gpu, pass, program, step);
-    }
-    pass.end();
-    const bytes = 4 * RESULT_WORDS * step.wanted;
-    if (bytes > 0)
-      encoder.copyBufferToBuffer(sampler.results, 0, this.#results[this.#resultsInUse], 0, bytes);
-    gpu.submit(encoder);
+    const tail = step.wanted > 0 ? [head, picking] : [];
+    const slices = slicesOf([embed, ...this.#layers, ...tail], step.rows);
+    slices.forEach((slice, i) => {
+      const encoder = gpu.device.createCommandEncoder();
+      if (goesOn) encoder.copyBufferToBuffer(sampler.results, 4 * PROVISIONAL_WORD, buffers.ids, 0, 4);
+      const pass = encoder.beginComputePass();
+      for (const program of slice) encode(gpu, pass, program, step);
+      pass.end();
+      const bytes = i === slices.length - 1 ? 4 * RESULT_WORDS * step.wanted : 0;
+      const results = this.#results[this.#resultsInUse];
+      if (bytes > 0) encoder.copyBufferToBuffer(sampler.results, 0, results, 0, bytes);
+      gpu.submit(encoder);
+    });
   }
 
   /** Of the last step. */

@@ -28,15 +28,21 @@ export interface Tuning {
 
 const LANES = [1, 2, 4, 8, 16, 32] as const;
 
-/** As many threads as keep a GPU busy: lanes as far as there are blocks for them, four rows where there are many. */
-const HARDWARE: Tuning = {
-  widths: [1, 2, 4, 8],
-  shapeOf(blocks, rows) {
-    const busy = (count: number): number => blocks / (Math.ceil(blocks / count) * count);
-    const lanes = LANES.findLast((count) => count <= blocks && busy(count) >= 0.55) ?? 1;
-    return { lanes, rowsPerThread: rows * lanes >= 32_768 ? 4 : 2, threads: 64, isUnrolled: true };
-  },
-};
+/**
+ * As many threads as keep a GPU busy: lanes as far as there are blocks for them, four rows where there are many. Intel's GPUs run
+ * 16 threads at a time, others at least 32.
+ */
+function hardware(mostLanes: number): Tuning {
+  return {
+    widths: [1, 2, 4, 8],
+    shapeOf(blocks, rows) {
+      const busy = (count: number): number => blocks / (Math.ceil(blocks / count) * count);
+      const possible = LANES.filter((count) => count <= Math.min(mostLanes, blocks));
+      const lanes = possible.findLast((count) => busy(count) >= 0.55) ?? 1;
+      return { lanes, rowsPerThread: rows * lanes >= 32_768 ? 4 : 2, threads: 64, isUnrolled: true };
+    },
+  };
+}
 
 /** A processor that imitates a GPU: idle lanes cost what busy ones do, and compiling a large kernel takes a second. */
 const SOFTWARE: Tuning = {
@@ -47,6 +53,7 @@ const SOFTWARE: Tuning = {
   },
 };
 
-export function tuningOf({ isFallbackAdapter }: GPUAdapterInfo): Tuning {
-  return isFallbackAdapter ? SOFTWARE : HARDWARE;
+export function tuningOf({ isFallbackAdapter, vendor }: GPUAdapterInfo): Tuning {
+  if (isFallbackAdapter) return SOFTWARE;
+  return hardware(vendor === 'intel' ? 16 : 32);
 }
