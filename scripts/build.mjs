@@ -7,7 +7,7 @@
  * share with it from it. Bundlers recognise the worker by the literal `new Worker(new URL("../workers/engine.js",
  * import.meta.url), …)` and those modules by `import("./name.js")`, which a minifier rewrites: they are put back.
  *
- * What the worker loads only in some browsers are self-contained modules beside it. Workers of some bundlers cannot be
+ * What the worker loads only in some browsers, and to run models on a GPU, are self-contained modules beside it. Workers of some bundlers cannot be
  * split, so each is a file to copy, by `new URL("./name.js", import.meta.url)`; the comments keep bundlers from following its
  * import.
  */
@@ -19,7 +19,7 @@ import { root } from './lib/paths.mjs';
 const MINIFIED_WORKER = 'new Worker(new URL(`../workers/engine.js`,import.meta.url),{type:`module`})';
 const WORKER_LITERAL = 'new Worker(new URL("../workers/engine.js", import.meta.url), { type: "module" })';
 /** The sources of those modules. */
-const BESIDE_WORKER = { plain: 'src/backend/wasm/kernels/build/plain.ts' };
+const BESIDE_WORKER = { plain: 'src/backend/wasm/kernels/build/plain.ts', webgpu: 'workers/webgpu.ts' };
 const withDemo = !process.argv.includes('--library');
 const tool = (path) => join(root, 'node_modules', path);
 

@@ -7,6 +7,7 @@ const url = 'https://models.test/some/SmolLM2%20135M.Q4_1.gguf?download=true';
 test('a URL is enough, and its file gives the id', () => {
   expect(readClientOptions({ model: url })).toEqual({
     load: {
+      device: 'auto',
       draft: null,
       content: { prefixBytes: 2 ** 28, tenant: '', passphrase: null },
       source: { kind: 'url', url, id: 'SmolLM2 135M.Q4_1' },
@@ -159,8 +160,16 @@ test('an unknown option lists the known ones', () => {
   expect(() => readClientOptions({ model: url, nThreads: 2 })).toThrow(/nThreads is not an option.*threads/s);
 });
 
-test('WebGPU is a clear error until it exists', () => {
-  expect(() => readClientOptions({ model: url, device: 'webgpu' })).toThrow(
-    expect.objectContaining({ code: 'unsupported_device' }),
+test('a device is named, or is whichever is faster', () => {
+  const deviceOf = (device: unknown): string => readClientOptions({ model: url, device }).load.device;
+  expect([undefined, null, 'auto', 'cpu', 'webgpu'].map(deviceOf)).toEqual([
+    'auto',
+    'auto',
+    'auto',
+    'cpu',
+    'webgpu',
+  ]);
+  expect(() => deviceOf('gpu')).toThrow(
+    expect.objectContaining({ code: 'invalid_request', details: { param: 'device' } }),
   );
 });

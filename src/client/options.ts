@@ -2,7 +2,6 @@
  * The options of `createClient`, checked: a wrong one names itself, and so does an unknown one. What comes out is
  * what crosses to the worker, plus what stays on the page.
  */
-import { SelvedgeError } from '../errors.ts';
 import type { WorkerLike } from '../rpc/connect.ts';
 import type { LoadProgress } from '../rpc/load-watch.ts';
 import type { ContentSettings, LoadRequest } from '../rpc/protocol.ts';
@@ -21,7 +20,7 @@ export interface ClientOptions {
   model: ModelOption;
   /** A smaller model with the same tokenizer, run beside it: it guesses what `model` will say, which makes answers quicker where it guesses well and never changes them. Takes what `model` takes. */
   draft?: ModelOption | undefined;
-  /** Default 'auto': the CPU, until there is more to choose from. */
+  /** Default 'auto': the faster of GPU and CPU, measured once for each model and device. 'webgpu' is an error where there is no GPU that computes as it should. */
   device?: 'auto' | 'webgpu' | 'cpu' | undefined;
   /** Default 'auto': measured when the model is loaded. More than one needs a cross-origin isolated page. At most so many: where others take the cores, one is used while it is faster. */
   threads?: number | 'auto' | undefined;
@@ -91,7 +90,6 @@ export function readClientOptions(options: unknown): ReadOptions {
   if (!isRecord(options))
     throw invalid('The options of createClient', `are ${show(options)}; give { model }.`);
   refuseUnknownOptions(options, KNOWN, '');
-  refuseWebGpu(options);
   const { onProgress } = options;
   if (!isAbsent(onProgress) && !isCallback(onProgress)) {
     throw invalid('onProgress', `is ${show(onProgress)}; give a function.`);
@@ -100,6 +98,7 @@ export function readClientOptions(options: unknown): ReadOptions {
     ...readWorkerOptions(options),
     load: {
       source: readModel(options['model'], 'model'),
+      device: readChoice(options, 'device', ['auto', 'webgpu', 'cpu'], 'auto'),
       draft: isAbsent(options['draft']) ? null : readModel(options['draft'], 'draft'),
       options: {
         threads: options['threads'] === 'auto' ? 'auto' : readThreads(options),
@@ -165,17 +164,6 @@ function readThreads(options: Outside): number | 'auto' {
 
 function readContextLength(options: Outside): number {
   return readNumber(options, 'contextLength', 0, { min: 16, max: 1 << 24, integer: true });
-}
-
-function refuseWebGpu(options: Outside): void {
-  if (readChoice(options, 'device', ['auto', 'webgpu', 'cpu'], 'auto') !== 'webgpu') return;
-  throw new SelvedgeError(
-    'unsupported_device',
-    `device 'webgpu' is not available yet. Use 'auto' or 'cpu'.`,
-    {
-      details: { param: 'device' },
-    },
-  );
 }
 
 function isWorkerLike(value: unknown): value is WorkerLike {

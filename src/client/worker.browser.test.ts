@@ -113,6 +113,7 @@ test('a worker that is killed rejects what is pending', async () => {
     {
       // A source that never comes: the request stays under way until the worker is gone.
       source: { kind: 'url', url: new URL('/never', location.href).href.replace(/:\d+/, ':1'), id: 'never' },
+      device: 'cpu' as const,
       draft: null,
       options: { threads: 1, simd: 'auto', kv: 'q8', contextLength: 0 },
       content: { prefixBytes: 0, tenant: '', passphrase: null },

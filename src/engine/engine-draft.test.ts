@@ -11,6 +11,7 @@ const source = (id: string): LoadRequest['source'] => ({ kind: 'url', url: `http
 
 const LOAD: LoadRequest = {
   source: source('big'),
+  device: 'cpu' as const,
   draft: source('small'),
   options: { threads: 1, simd: 'auto', kv: 'q8', contextLength: 0 },
   content: CONTENT,

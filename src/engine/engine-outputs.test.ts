@@ -54,6 +54,7 @@ async function visit(
   await engine.load(
     {
       source: { kind: 'url', url: 'https://models.test/m.gguf', id: 'm' },
+      device: 'cpu' as const,
       draft: null,
       options: { threads: 1, simd: 'auto', kv: 'q8', contextLength: 0 },
       content: { ...CONTENT, prefixBytes },

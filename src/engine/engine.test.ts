@@ -16,6 +16,7 @@ import type { Engine } from './engine.ts';
 const LOAD = {
   source: { kind: 'url' as const, url: 'https://models.test/m.gguf', id: 'm' },
   options: { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0 },
+  device: 'cpu' as const,
   draft: null,
   content: CONTENT,
   speculation: null,
@@ -288,6 +289,7 @@ test('the log tells the life of a load and of a request; steps only while somebo
   await answer(engine, ask('hi'));
   expect(engine.events.recent().map(({ type }) => type)).toEqual([
     'load-start',
+    'device-choice',
     'load-end',
     'request-queued',
     'request-start',

@@ -2,6 +2,7 @@
  * The engine: one loaded model, the queue before it, the conversations it remembers and the log of what it did.
  * It knows neither worker nor page; `rpc/serve.ts` gives it ports, tests call it directly.
  */
+import { adapterName } from '../backend/webgpu/adapter.ts';
 import { SelvedgeError, assert } from '../errors.ts';
 import type {
   Capabilities,
@@ -99,9 +100,10 @@ export function createEngine(parts: EngineParts): Engine {
     return loaded;
   }
 
-  function infoOf({ info, session, draft }: LoadedModel): EngineInfo {
+  function infoOf({ info, session, draft, placement: { adapter, why } }: LoadedModel): EngineInfo {
     const isIsolated = globalThis.crossOriginIsolated === true;
-    return { ...session.info(), isIsolated, model: info, draft: draft ? draftInfoOf(draft) : null };
+    const more = { adapter, why, isIsolated, model: info, draft: draft ? draftInfoOf(draft) : null };
+    return { ...session.info(), ...more };
   }
 
   /** Waits for its turn, generates, and tells the log how it ended. */
@@ -274,6 +276,9 @@ async function loadWithEvents(
       },
     });
     const { origin } = loaded.info;
+    const { adapter, why } = loaded.placement;
+    const { device } = loaded.session.info();
+    events.emit({ type: 'device-choice', model, device, adapter: adapter && adapterName(adapter), why });
     const sessions = [loaded.session, ...(loaded.draft ? [loaded.draft.session] : [])];
     const memoryBytes = sessions.reduce((sum, session) => sum + session.info().memory.totalBytes, 0);
     events.emit({ type: 'load-end', model, origin, ms: now() - start, memoryBytes });

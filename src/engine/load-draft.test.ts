@@ -87,6 +87,7 @@ function startLoad(setup: Setup): { loading: Promise<LoadedModel>; seen: Seen } 
   const loading = loader.loadModel(
     {
       source: source('big'),
+      device: 'cpu' as const,
       draft: source('small'),
       options: { threads: 1, simd: 'auto', kv: 'q8', contextLength: 0, ...setup.options },
       content: CONTENT,

@@ -95,6 +95,7 @@ async function load(setup: LoadSetup): Promise<{ loaded: Promise<LoadedModel>; s
   const request = {
     source: { kind: 'url' as const, url: 'https://models.test/tiny.gguf', id: 'tiny' },
     options: { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0, ...setup.options },
+    device: 'cpu' as const,
     draft: null,
     content: CONTENT,
     speculation: null,

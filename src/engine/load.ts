@@ -3,7 +3,9 @@
  * refused is refused when the headers are read, the draft's first, before weights are fetched or memory is taken. On any
  * error nothing stays allocated.
  */
-import type { ModelPlan, Session, SessionOptions, WeightSink } from '../backend/session.ts';
+import type { OpenSink } from '../backend/ladder/one-layer.ts';
+import type { Placement } from '../backend/ladder/place.ts';
+import type { ModelPlan, Session, WeightSink } from '../backend/session.ts';
 import { createWasmSink, measureReadSpeed } from '../backend/wasm/index.ts';
 import { planModel } from '../model/architectures.ts';
 import { createChatTemplate } from '../model/chat-template.ts';
@@ -13,7 +15,7 @@ import { requireSameTokens } from '../model/same-tokens.ts';
 import { TextStream } from '../model/text-stream.ts';
 import { createTokenizer } from '../model/tokenizer.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
-import { assert } from '../errors.ts';
+import { SelvedgeError, assert } from '../errors.ts';
 import type {
   Capabilities,
   ChatMessage,
@@ -35,9 +37,11 @@ import type { DraftModel, LoadCall, LoadedModel } from './loaded-model.ts';
 import { parameterCountOf, quantisationOf } from './model-facts.ts';
 import { planLoad, requireMemory } from './memory.ts';
 import type { MemoryPlan } from './memory.ts';
+import { choosePlacement, onCpu } from './placement.ts';
+import type { PlacementParts } from './placement.ts';
 import { readModelHeader, streamWeights, withModelFile } from './weight-stream.ts';
 
-export type CreateSink = (plan: ModelPlan, options: SessionOptions) => Promise<WeightSink>;
+export type CreateSink = OpenSink;
 
 export interface ModelLoader extends ContentParts {
   store: ModelStore;
@@ -46,10 +50,18 @@ export interface ModelLoader extends ContentParts {
   loadModel(request: LoadRequest, call: LoadCall): Promise<LoadedModel>;
 }
 
+export interface LoaderParts extends Partial<Pick<PlacementParts, 'gpu' | 'loadWebGpu'>> {
+  measureReading?: MeasureReading;
+}
+
 export function createModelLoader(
   store: ModelStore = createModelStore(),
   createSink: CreateSink = createWasmSink,
-  measureReading: MeasureReading = measureReadSpeed,
+  {
+    measureReading = measureReadSpeed,
+    gpu,
+    loadWebGpu = () => Promise.reject(new Error('no module for GPUs')),
+  }: LoaderParts = {},
 ): ModelLoader {
   return {
     store,
@@ -59,30 +71,50 @@ export function createModelLoader(
     openPrefixes: openPrefixStore,
     openOutputs: openOutputStore,
     async loadModel(request, call) {
-      const loading: Loading = { ...request, store, createSink, call };
-      const head = request.draft ? await readDraftHead(loading, request.draft) : undefined;
-      const { model, header, memory } = await loadTarget(loading, head);
-      let { byteLength } = model.info;
-      if (request.draft) {
-        try {
-          model.draft = await loadDraft(loading, request.draft, { header, memory, byteLength });
-          byteLength += model.draft.info.byteLength;
-        } catch (error) {
-          model.session.dispose();
-          throw error;
-        }
+      const open = opening(call, request.source.id, { before: 0, bytes: 0 });
+      const parts = { store, createCpuSink: createSink, loadWebGpu, ...(gpu === undefined ? {} : { gpu }) };
+      const placement = await choosePlacement(request, open, parts);
+      try {
+        return await loadAt(placement, { ...request, store, call });
+      } catch (error) {
+        placement.close();
+        if (request.device !== 'auto' || placement.device === 'cpu' || !isForCpu(error)) throw error;
+        const why = `${placement.why} But the GPU failed: ${error.message}`;
+        return await loadAt(onCpu(createSink, why), { ...request, store, call });
       }
-      const { id } = request.source;
-      const done = { loadedBytes: byteLength, totalBytes: byteLength, bytesPerSecond: 0 };
-      call.onProgress?.({ model: id, phase: 'ready', ...done });
-      return model;
     },
   };
 }
 
+/** What a GPU may lack, or lose, and the CPU need not. */
+function isForCpu(error: unknown): error is SelvedgeError {
+  const codes = ['out_of_memory', 'device_lost', 'unsupported_device', 'unsupported_model'];
+  return error instanceof SelvedgeError && codes.includes(error.code);
+}
+
+async function loadAt(placement: Placement, request: Omit<Loading, 'placement'>): Promise<LoadedModel> {
+  const loading: Loading = { ...request, placement };
+  const { draft, call, source } = loading;
+  const head = draft ? await readDraftHead(loading, draft) : undefined;
+  const { model, header, memory } = await loadTarget(loading, head);
+  let { byteLength } = model.info;
+  if (draft) {
+    try {
+      model.draft = await loadDraft(loading, draft, { header, memory, byteLength });
+      byteLength += model.draft.info.byteLength;
+    } catch (error) {
+      model.session.dispose();
+      throw error;
+    }
+  }
+  const done = { loadedBytes: byteLength, totalBytes: byteLength, bytesPerSecond: 0 };
+  call.onProgress?.({ model: source.id, phase: 'ready', ...done });
+  return model;
+}
+
 interface Loading extends LoadRequest {
   store: ModelStore;
-  createSink: CreateSink;
+  placement: Placement;
   call: LoadCall;
 }
 
@@ -141,13 +173,13 @@ function loadTarget(
   const open = opening(call, source.id, { before: 0, bytes: draft?.byteLength ?? 0 });
   return withModelFile(store, source, open, async (file) => {
     const opened = await streamWeights(file, open, (header) => openHeader(header, loading, draft));
-    return { ...opened, model: describe(file, opened) };
+    return { ...opened, model: describe(file, opened, loading.placement) };
   });
 }
 
 async function openHeader(
   header: GgufHeader,
-  { source, draft: draftSource, options, createSink }: Loading,
+  { source, draft: draftSource, options, placement }: Loading,
   draft: DraftHead | undefined,
 ): Promise<Opened> {
   const plan = planModel(header);
@@ -158,12 +190,12 @@ async function openHeader(
   }
   const memory = planLoad(plan, options, { draft: draft?.plan });
   requireMemory(memory);
-  const sink = await createSink(plan, { ...options, contextLength: memory.contextLength });
+  const sink = await placement.createSink(plan, { ...options, contextLength: memory.contextLength });
   return { header, plan, tokenizer, template, memory, sink };
 }
 
 function loadDraft(
-  { source: target, options, store, createSink, call }: Loading,
+  { source: target, options, store, placement, call }: Loading,
   source: ModelSource,
   { header: targetHeader, memory, byteLength }: Pick<Opened, 'header' | 'memory'> & { byteLength: number },
 ): Promise<DraftModel> {
@@ -175,18 +207,28 @@ function loadDraft(
       const vocabSize = requireSameTokens(targetHeader, header, { target: target.id, draft: source.id });
       assert(memory.draft, 'memory is planned for the draft');
       const { contextLength } = memory.draft;
-      return { header, plan, vocabSize, sink: await createSink(plan, { ...options, contextLength }) };
+      return {
+        header,
+        plan,
+        vocabSize,
+        sink: await placement.createSink(plan, { ...options, contextLength }),
+      };
     });
     return { info: factsOf(file, opened), session, vocabSize: opened.vocabSize };
   });
 }
 
-function describe(file: ModelFile, streamed: Opened & { session: Session }): LoadedModel {
+function describe(
+  file: ModelFile,
+  streamed: Opened & { session: Session },
+  { adapter, why }: Placement,
+): LoadedModel {
   const { plan, tokenizer, template, session } = streamed;
   const { bosId, addBos } = tokenizer;
   return {
     info: { ...factsOf(file, streamed), chatTemplate: template.name },
     session,
+    placement: { adapter, why },
     kvIdentity: JSON.stringify([file.identity(), plan.shape]),
     endTokens: tokenizer.endTokens,
     encode: (text, options) => tokenizer.encode(text, options),

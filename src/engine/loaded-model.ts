@@ -2,6 +2,7 @@
  * What the engine needs of a model once it is loaded: a session that runs it and the ways between text and
  * token ids. `load.ts` makes it from a file; tests make it from a table. Types only.
  */
+import type { Placement } from '../backend/ladder/place.ts';
 import type { Session } from '../backend/session.ts';
 import type { ReasoningTags } from '../model/reasoning-tags.ts';
 import type { ChatMessage, LoadProgress, ModelFacts, ModelInfo } from '../rpc/protocol.ts';
@@ -22,6 +23,7 @@ export interface LoadCall {
 export interface LoadedModel {
   info: ModelInfo;
   session: Session;
+  placement: Pick<Placement, 'adapter' | 'why'>;
   /** Equal ones compute equal keys and values from equal tokens, in sessions whose blocks have equal formats. */
   kvIdentity: string;
   /** Tokens that end an answer and are never shown. */

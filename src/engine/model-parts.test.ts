@@ -114,7 +114,8 @@ async function load(store: FakeStore, source: Partial<ModelSource> = {}): Promis
   });
   const progress: LoadProgress[] = [];
   const whole = { kind: 'url', url: FIRST, id: 'tiny', ...source } as ModelSource;
-  const request = { source: whole, draft: null, options, content: CONTENT, speculation: null };
+  const device = 'cpu' as const;
+  const request = { source: whole, device, draft: null, options, content: CONTENT, speculation: null };
   const loaded = await loader.loadModel(request, { onProgress: (event) => progress.push(event) });
   return { loaded, plan: plan!, bytes, progress, readBefore };
 }

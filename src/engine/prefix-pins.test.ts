@@ -110,7 +110,14 @@ test('where the browser keeps nothing, a pin says so, and the rest is empty', as
   const options = { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0 };
   const source = { kind: 'url' as const, url: 'https://models.test/m.gguf', id: 'm' };
   await engine.load(
-    { source, draft: null, options, content: { ...CONTENT, prefixBytes: 1000 }, speculation: null },
+    {
+      source,
+      device: 'cpu',
+      draft: null,
+      options,
+      content: { ...CONTENT, prefixBytes: 1000 },
+      speculation: null,
+    },
     {},
   );
   await expect(engine.pinPrefix({ kind: 'text', text: 'words' }, 'personal')).rejects.toMatchObject({

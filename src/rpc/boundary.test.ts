@@ -19,6 +19,7 @@ import type { GenerationMessage } from './protocol.ts';
 const LOAD = {
   source: { kind: 'url' as const, url: 'https://models.test/m.gguf', id: 'm' },
   options: { threads: 1, simd: 'auto' as const, kv: 'q8' as const, contextLength: 0 },
+  device: 'cpu' as const,
   draft: null,
   content: CONTENT,
   speculation: null,

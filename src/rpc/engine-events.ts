@@ -5,6 +5,8 @@ import type { LoadProgress, ModelFile } from '../storage/model-file.ts';
 export type EngineEvent = { at: number } & (
   | { type: 'load-start'; model: string; draft: string | null }
   | { type: 'load-phase'; model: string; phase: LoadProgress['phase'] }
+  /** Where the model runs, and why not elsewhere. `adapter`: of a GPU. */
+  | { type: 'device-choice'; model: string; device: 'cpu' | 'webgpu'; adapter: string | null; why: string }
   /** `memoryBytes` is that of model and draft. */
   | { type: 'load-end'; model: string; origin: ModelFile['origin']; ms: number; memoryBytes: number }
   | { type: 'load-failed'; model: string; code: string }

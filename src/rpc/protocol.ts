@@ -6,7 +6,7 @@
  * of one generation, its end included, travels on its port. A worker sends at most one message per step, then
  * exactly one `end` or `error`; the page sends at most one `cancel`. Whoever is done closes its end.
  */
-import type { Capabilities } from './capabilities.ts';
+import type { AdapterFacts, Capabilities } from './capabilities.ts';
 import type { EngineEvent } from './engine-events.ts';
 import type { SessionInfo, SessionOptions } from '../backend/session.ts';
 import type { WireError } from '../errors.ts';
@@ -41,7 +41,11 @@ export interface ModelRequest {
   options: LoadOptions;
 }
 
+/** 'auto': the faster of both. */
+export type DeviceChoice = 'auto' | 'cpu' | 'webgpu';
+
 export interface LoadRequest extends ModelRequest {
+  device: DeviceChoice;
   /** A smaller model that drafts for it, run in the same way. */
   draft: ModelSource | null;
   content: ContentSettings;
@@ -100,6 +104,10 @@ export interface ModelInfo extends ModelFacts {
 }
 
 export interface EngineInfo extends SessionInfo {
+  /** The GPU that runs the model; `null` on the CPU. */
+  adapter: AdapterFacts | null;
+  /** How the device was chosen, in sentences. */
+  why: string;
   /** Whether memory can be shared. If not, `threads` is 1: the page lacks the headers that isolate it. */
   isIsolated: boolean;
   model: ModelInfo;

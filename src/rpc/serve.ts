@@ -6,12 +6,14 @@ import type { Endpoint } from 'comlink';
 import { createEngine } from '../engine/engine.ts';
 import { QUIET_MS } from '../engine/idle-queue.ts';
 import { createModelLoader } from '../engine/load.ts';
+import type { WebGpuModule } from '../engine/placement.ts';
 import { exposeEngine } from './expose.ts';
 import { createTurn } from './turn.ts';
 
-export function serve(scope: Endpoint): void {
+/** `loadWebGpu`: the module beside this one, which only the entry can name so that bundlers see it. */
+export function serve(scope: Endpoint, loadWebGpu: () => Promise<WebGpuModule>): void {
   const engine = createEngine({
-    ...createModelLoader(),
+    ...createModelLoader(undefined, undefined, { loadWebGpu }),
     turn: createTurn(),
     quiet: () => new Promise((resolve) => setTimeout(resolve, QUIET_MS)),
     now: () => performance.timeOrigin + performance.now(),

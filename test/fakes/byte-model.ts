@@ -57,6 +57,7 @@ export function createByteModel({
       chatTemplate: 'file',
     },
     session,
+    placement: { adapter: null, why: 'A table runs anywhere.' },
     kvIdentity: id,
     endTokens: tokenizer.endTokens,
     encode: (text, options) => tokenizer.encode(text, options),

@@ -53,7 +53,7 @@ test('limits are what the device has, and no buffer is above them', async () => 
 });
 
 test('the device is lost at the submit that was named', async () => {
-  const gpu = await limited({ lostAtSubmit: 2 });
+  const gpu = await limited({ lostAt: (submit) => submit === 2 });
   await run(gpu);
   gpu.check();
   await run(gpu).catch(() => undefined);

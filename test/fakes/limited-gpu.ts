@@ -10,8 +10,8 @@ export interface GpuLimitations {
   without?: readonly string[];
   /** The most that the adapter offers. */
   limits?: Partial<Record<keyof GPUSupportedLimits, number>>;
-  /** The submit, counted from 1 on each device, at which it is lost. */
-  lostAtSubmit?: number;
+  /** Whether a device is lost instead of its n-th submit, counted from 1. */
+  lostAt?: (submit: number) => boolean;
   /** What the compiler gets of a shader. */
   changeShader?: (code: string, label: string) => string;
   info?: Partial<Record<keyof GPUAdapterInfo, string | boolean>>;
@@ -55,14 +55,14 @@ function limitAdapter(adapter: GPUAdapter, limitations: GpuLimitations): GPUAdap
 function limitDevice(
   device: GPUDevice,
   limits: GPUSupportedLimits,
-  { lostAtSubmit = Infinity, changeShader }: GpuLimitations,
+  { lostAt, changeShader }: GpuLimitations,
 ): GPUDevice {
   const { queue } = device;
   const submit = queue.submit.bind(queue);
   let submits = 0;
   queue.submit = (buffers) => {
     submits += 1;
-    if (submits >= lostAtSubmit) device.destroy();
+    if (lostAt?.(submits)) device.destroy();
     else submit(buffers);
   };
   // Defaults of a real device may be above what this one is to have.

@@ -88,6 +88,7 @@ export function createWorld({ tokenMs, readMs }: Speeds = { tokenMs: 1, readMs: 
       await engine.load(
         {
           source,
+          device: 'cpu' as const,
           draft: null,
           options: session,
           content: { ...CONTENT, prefixBytes: BUDGET, ...content },

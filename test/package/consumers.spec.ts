@@ -7,10 +7,15 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { expect, test, type Page } from '@playwright/test';
+import { chromium, expect, test, type Browser, type Page } from '@playwright/test';
+import { chromiumFlags, findChromium, softwareGpuFlags } from '../../scripts/lib/chromium.mjs';
 import { root } from '../../scripts/lib/paths.mjs';
 import { isolationHeaders, serveFolders } from '../../scripts/lib/static-server.mjs';
+import { tinyGguf } from '../models/tiny-gguf.ts';
 import { freshFolder, hasModel, installInto, modelUrl, packLibrary } from './pack.ts';
+
+/** A GPU in software takes seconds to compile the kernels, on a quiet machine. */
+const GPU_MS = 200_000;
 
 const vite = join(root, 'node_modules/vite/bin/vite.js');
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
@@ -18,6 +23,9 @@ const tsc = join(root, 'node_modules/typescript/bin/tsc');
 let folder: string;
 let app: string;
 let files: string[];
+let gpuBrowser: Browser | undefined;
+
+test.describe.configure({ timeout: 300_000 });
 
 const appCode = `
 import { createClient } from 'selvedge';
@@ -43,6 +51,24 @@ try {
 }
 `;
 
+/** What runs on the GPU is a file of its own, which bundlers must find. */
+const gpuCode = `
+import { createClient } from 'selvedge';
+
+const answer = document.querySelector('#answer') as HTMLElement;
+try {
+  const client = await createClient({ model: '/tiny.gguf', device: 'webgpu' });
+  const { device, adapter } = await client.info();
+  const { usage } = await client.completions.create({ prompt: 'Paris', temperature: 0, max_tokens: 4 });
+  client.close();
+  answer.textContent = device + ', ' + usage.completion_tokens + ' tokens, software: ' + adapter?.isSoftware;
+  answer.dataset.state = 'done';
+} catch (error) {
+  answer.textContent = String(error);
+  answer.dataset.state = 'failed';
+}
+`;
+
 const page = (script: string) => `<!doctype html><title>consumer</title><p id="answer"></p>${script}`;
 
 test.beforeAll(() => {
@@ -53,12 +79,19 @@ test.beforeAll(() => {
   installInto(app, packed.tarball);
   writeFileSync(join(app, 'index.html'), page('<script type="module" src="/main.ts"></script>'));
   writeFileSync(join(app, 'main.ts'), appCode);
+  writeFileSync(join(app, 'gpu.html'), page('<script type="module" src="/gpu.ts"></script>'));
+  writeFileSync(join(app, 'gpu.ts'), gpuCode);
+  writeFileSync(join(app, 'tiny.gguf'), tinyGguf({ type: 'Q8_0' }));
   const server = { headers: isolationHeaders, strictPort: true };
-  const build = { target: 'es2022', outDir: 'built', modulePreload: false };
+  const input = ['index.html', 'gpu.html'];
+  const build = { target: 'es2022', outDir: 'built', modulePreload: false, rollupOptions: { input } };
   writeFileSync(join(app, 'vite.config.js'), `export default ${JSON.stringify({ server, build })};\n`);
 });
 
-test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
+test.afterAll(async () => {
+  await gpuBrowser?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 test('the package holds the library, the worker, the declarations and the licences, and no sources', () => {
   for (const file of [
@@ -66,6 +99,7 @@ test('the package holds the library, the worker, the declarations and the licenc
     'dist/lib/index.d.ts',
     'dist/workers/engine.js',
     'dist/workers/plain.js',
+    'dist/workers/webgpu.js',
     'LICENSE',
     'README.md',
   ]) {
@@ -75,13 +109,18 @@ test('the package holds the library, the worker, the declarations and the licenc
   expect(files.filter((file) => /^(src|test|e2e|scripts|public|dist\/demo)\//.test(file))).toEqual([]);
 });
 
-test('library and worker are self-contained modules, and the library names its worker so that bundlers see it', () => {
+test('library and worker are self-contained modules, and each names what it loads so that bundlers see it', () => {
   const library = readFileSync(join(app, 'node_modules/selvedge/dist/lib/index.js'), 'utf8');
   const worker = readFileSync(join(app, 'node_modules/selvedge/dist/workers/engine.js'), 'utf8');
   expect(library).toContain(
     'new Worker(new URL("../workers/engine.js", import.meta.url), { type: "module" })',
   );
-  for (const code of [library, worker]) expect(code).not.toMatch(/^\s*(import|export)\b.*\bfrom\s*["']/m);
+  const gpu = readFileSync(join(app, 'node_modules/selvedge/dist/workers/webgpu.js'), 'utf8');
+  expect(worker).toContain(
+    'import(/* @vite-ignore */ /* webpackIgnore: true */ new URL("./webgpu.js", import.meta.url).href)',
+  );
+  for (const code of [library, worker, gpu])
+    expect(code).not.toMatch(/^\s*(import|export)\b.*\bfrom\s*["']/m);
 });
 
 test('what only some pages need are modules of their own, which take what they share from the library', () => {
@@ -127,9 +166,14 @@ test('a plain page without a bundler chats', async ({ page: browserPage }) => {
   const code = appCode.replace(' as HTMLElement', '');
   const scripts = `<script type="importmap">${importMap}</script><script type="module">${code}</script>`;
   writeFileSync(join(app, 'plain.html'), page(scripts));
+  writeFileSync(
+    join(app, 'plain-gpu.html'),
+    page(scripts.replace(code, gpuCode.replace(' as HTMLElement', ''))),
+  );
   const server = await serveFolders({ mounts: [['/', app]] });
   try {
     await expectChat(browserPage, `${server.address}/plain.html`);
+    await expectGpuModule(`${server.address}/plain-gpu.html`);
   } finally {
     await server.close();
   }
@@ -152,10 +196,12 @@ test('a fresh Vite app chats when it is built', async ({ page: browserPage }) =>
     mounts: [
       ['/models/', join(app, 'models')],
       ['/', join(app, 'built')],
+      ['/', app],
     ],
   });
   try {
     await expectChat(browserPage, server.address);
+    await expectGpu(`${server.address}/gpu.html`);
   } finally {
     await server.close();
   }
@@ -171,6 +217,7 @@ test('a fresh Vite app chats on the development server', async ({ page: browserP
   try {
     await listening(server);
     await expectChat(browserPage, `http://localhost:${port}/`);
+    await expectGpuModule(`http://localhost:${port}/gpu.html`);
   } finally {
     server.kill();
   }
@@ -188,6 +235,36 @@ async function expectChat(browserPage: Page, address: string): Promise<void> {
   expect(await answer.getAttribute('data-state')).toBe('done');
   // The kernels of other browsers are a file of their own, which bundlers have to find beside the worker.
   expect(await answer.getAttribute('data-simd')).toBe('plain');
+}
+
+/** A browser of its own, whose GPU is software. */
+async function openGpuPage(): Promise<Page> {
+  const executablePath = findChromium();
+  gpuBrowser ??= await chromium.launch({
+    args: [...chromiumFlags, ...softwareGpuFlags],
+    ...(executablePath ? { executablePath } : {}),
+  });
+  return gpuBrowser.newPage();
+}
+
+async function expectGpu(address: string): Promise<void> {
+  const gpuPage = await openGpuPage();
+  await gpuPage.goto(address);
+  const answer = gpuPage.locator('#answer[data-state]');
+  await answer.waitFor({ state: 'attached', timeout: GPU_MS });
+  expect(await answer.textContent()).toBe('webgpu, 4 tokens, software: true');
+  await gpuPage.close();
+}
+
+/** The worker finds what runs on a GPU; what it does is seen elsewhere. */
+async function expectGpuModule(address: string): Promise<void> {
+  const gpuPage = await openGpuPage();
+  const loading = gpuPage.waitForResponse(/\/webgpu[^/]*\.js/, { timeout: GPU_MS });
+  await gpuPage.goto(address);
+  const response = await loading;
+  expect(response.ok()).toBe(true);
+  expect(response.headers()['content-type']).toContain('javascript');
+  await gpuPage.close();
 }
 
 function freePort(): Promise<number> {

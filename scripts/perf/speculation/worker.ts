@@ -58,6 +58,7 @@ async function open({ url, draft, threads }: Extract<LoopRequest, { method: 'ope
   const model = await createModelLoader().loadModel(
     {
       source: source(url),
+      device: 'cpu' as const,
       draft: draft === null ? null : source(draft),
       options: { threads, simd: 'auto', kv: 'q8', contextLength: 2048 },
       content: { prefixBytes: 0, tenant: '', passphrase: null },

@@ -118,7 +118,7 @@ async function choose(
       };
       return { write: sink.write.bind(sink), abort: sink.abort.bind(sink), finish };
     };
-  const verdict = await chooseDevice(
+  const { verdict, gpu: chosen } = await chooseDevice(
     { device, options: OPTIONS, ...readLayer() },
     {
       async openGpu(without) {
@@ -135,6 +135,8 @@ async function choose(
       now: () => clock.ms,
     },
   );
+  expect(chosen !== null).toBe(verdict.device === 'webgpu');
+  chosen?.destroy();
   await expect.poll(() => leaked).toBe(0);
   return { verdict, leaked };
 }

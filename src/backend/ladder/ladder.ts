@@ -5,7 +5,7 @@
  */
 import { SelvedgeError } from '../../errors.ts';
 import type { ModelPlan, Session, SessionOptions } from '../session.ts';
-import type { Gpu, GpuFeatures } from '../webgpu/gpu.ts';
+import type { Gpu, GpuFeatures, GpuSessionOptions } from '../webgpu/index.ts';
 import type { LayerParts, OpenSink } from './one-layer.ts';
 import { findFault } from './self-test.ts';
 import { measureToken } from './token-time.ts';
@@ -23,8 +23,7 @@ export interface Verdict {
 /** How the ladder reaches what it compares. */
 export interface Candidates {
   openGpu(without: readonly GpuFeature[]): Promise<Gpu>;
-  /** With logits that can be read, for the test. */
-  createGpuSink(gpu: Gpu, plan: ModelPlan, options: SessionOptions): ReturnType<OpenSink>;
+  createGpuSink(gpu: Gpu, plan: ModelPlan, options: SessionOptions & GpuSessionOptions): ReturnType<OpenSink>;
   createCpuSink: OpenSink;
   now: () => number;
 }
@@ -43,7 +42,13 @@ const DROPPED_FIRST: readonly GpuFeature[] = ['subgroups', 'f16', 'packedDot'];
 /** Enough for all steps of test and timing, and a whole block of the cache. */
 const CONTEXT = 64;
 
-export async function chooseDevice(question: Question, candidates: Candidates): Promise<Verdict> {
+export interface Choice {
+  verdict: Verdict;
+  /** The GPU that was chosen, with what was compiled for it; whoever asked destroys it. */
+  gpu: Gpu | null;
+}
+
+export async function chooseDevice(question: Question, candidates: Candidates): Promise<Choice> {
   const options = { ...question.options, contextLength: CONTEXT };
   const reference = await question.layer.open(1, candidates.createCpuSink, options);
   try {
@@ -53,26 +58,28 @@ export async function chooseDevice(question: Question, candidates: Candidates): 
   }
 }
 
-async function climb(question: Question, reference: Session, candidates: Candidates): Promise<Verdict> {
+async function climb(question: Question, reference: Session, candidates: Candidates): Promise<Choice> {
   const without: GpuFeature[] = [];
   const reasons: string[] = [];
   for (;;) {
     const gpu = await candidates.openGpu(without);
+    let verdict: Verdict | undefined;
     try {
       const fault = await testGpu(gpu, question, reference, candidates);
       if (fault === null) {
-        if (question.device === 'webgpu') return { device: 'webgpu', without, reasons };
-        return await race(gpu, question, candidates, { without, reasons });
+        verdict = await race(gpu, question, candidates, { without, reasons });
+      } else {
+        const next = DROPPED_FIRST.find((feature) => gpu.features[feature]);
+        if (next !== undefined) {
+          without.push(next);
+          reasons.push(`The GPU does without ${next}: with it ${fault}.`);
+          continue;
+        }
+        verdict = { device: 'cpu', without, reasons: [...reasons, `The GPU is not used: ${fault}.`] };
       }
-      const next = DROPPED_FIRST.find((feature) => gpu.features[feature]);
-      if (next === undefined) {
-        reasons.push(`The GPU is not used: ${fault}.`);
-        return { device: 'cpu', without, reasons };
-      }
-      without.push(next);
-      reasons.push(`The GPU does without ${next}: with it ${fault}.`);
+      return { verdict, gpu: verdict.device === 'webgpu' ? gpu : null };
     } finally {
-      gpu.destroy();
+      if (verdict?.device !== 'webgpu') gpu.destroy();
     }
   }
 }
@@ -85,7 +92,11 @@ async function testGpu(
   { createGpuSink }: Candidates,
 ): Promise<string | null> {
   try {
-    const session = await layer.open(1, (plan, how) => createGpuSink(gpu, plan, how), options);
+    const session = await layer.open(
+      1,
+      (plan, how) => createGpuSink(gpu, plan, { ...how, keepLogits: true }),
+      options,
+    );
     try {
       return await findFault(reference, session, layer.vocabSize);
     } finally {
@@ -96,12 +107,14 @@ async function testGpu(
   }
 }
 
+/** Where the choice is free. */
 async function race(
   gpu: Gpu,
-  { layer, plan, options }: Question,
+  { device: asked, layer, plan, options }: Question,
   { createGpuSink, createCpuSink, now }: Candidates,
   { without, reasons }: Pick<Verdict, 'without' | 'reasons'>,
 ): Promise<Verdict> {
+  if (asked === 'webgpu') return { device: asked, without, reasons };
   const { layerCount } = plan.shape;
   const onGpu: OpenSink = (small, how) => createGpuSink(gpu, small, how);
   const gpuMs = await measureToken(layer, layerCount, onGpu, options, now);
