@@ -15,6 +15,8 @@ export interface StreamingTurn {
   /** What the model thinks before it answers: in view until the answer begins, then folded away. */
   think(text: string): void;
   append(text: string): void;
+  /** Who answers, above the text. */
+  badge(badge: HTMLElement): void;
   /** Shows what is left; `facts` go below it. A turn without facts is taken away. */
   finish(facts: string): void;
 }
@@ -54,6 +56,7 @@ export function openAnswer(): StreamingTurn {
   return {
     think: (more) => gather('thought', more),
     append: (more) => gather('text', more),
+    badge: (badge) => keepAtEnd(() => element.querySelector('h2')?.after(badge)),
     finish(facts) {
       cancelAnimationFrame(frame);
       paint();

@@ -19,6 +19,11 @@ export const elements = {
   send: element('send', HTMLButtonElement),
   stop: element('stop', HTMLButtonElement),
   announcement: element('announcement', HTMLElement),
+  welcomeTitle: element('welcome-title', HTMLElement),
+  privacy: element('privacy', HTMLSelectElement),
+  ledger: element('ledger', HTMLDetailsElement),
+  ledgerSummary: element('ledger-summary', HTMLElement),
+  ledgerRows: element('ledger-rows', HTMLElement),
 };
 
 function element<T extends HTMLElement>(id: string, type: new () => T): T {

@@ -1,25 +1,34 @@
 /**
  * The chat page: loads a model, keeps one conversation, streams the answers. It uses the public entry only, as
  * any app would. A screen reader hears each phase of loading and the whole answer when it is finished, not every
- * token. The address can name another model (`?model=`), a seed for answers that repeat (`?seed=`), and the
- * number of threads (`?threads=`).
+ * token. The address can name another model (`?model=`), a seed for answers that repeat (`?seed=`), the number of
+ * threads (`?threads=`), and an endpoint on this machine that may answer what is not secret (`?cloud=`, as `npm run cloud`
+ * prints it).
  */
 import { createClient, SelvedgeError } from '../src/index.ts';
-import type { ChatMessageParam, Client, LoadProgress } from '../src/index.ts';
+import type { ChatMessageParam, Client, ClientOptions, LoadProgress, Privacy } from '../src/index.ts';
 import { clearConversation, openAnswer, showQuestion } from './conversation-view.ts';
 import { elements } from './elements.ts';
+import { createBadge, showRouting } from './routing-view.ts';
 import { answerText, engineText, phaseText, progressText } from './wording.ts';
 
-const { composer, prompt, send, stop, clear, suggestions, announcement } = elements;
+const { composer, prompt, privacy, send, stop, clear, suggestions, announcement } = elements;
 const { engine, loading, progress, loadStatus, trouble, troubleText, retry } = elements;
-
-/** What suits a small model: near its best guess, and not round in circles. */
-const TASTE = { temperature: 0.2, top_p: 0.9, repetition_penalty: 1.1, max_tokens: 1024 };
 
 const settings = new URLSearchParams(location.search);
 const model = settings.get('model') ?? 'models/smollm2-135m-instruct-q4_1.gguf';
 const seed = settings.has('seed') ? Number(settings.get('seed')) : null;
 const threads = settings.has('threads') ? Number(settings.get('threads')) : undefined;
+const endpoint = settings.get('cloud');
+const routing = endpoint === null ? {} : routingTo(endpoint);
+
+/** What suits a small model: near its best guess, and not round in circles; by what endpoints know too, where there is one. */
+const TASTE = {
+  temperature: 0.2,
+  top_p: 0.9,
+  max_tokens: 1024,
+  ...(endpoint === null ? { repetition_penalty: 1.1 } : { frequency_penalty: 0.3 }),
+};
 
 let client: Client | undefined;
 let messages: ChatMessageParam[] = [];
@@ -34,7 +43,8 @@ async function load(): Promise<void> {
   progress.removeAttribute('value');
   loadStatus.textContent = 'Starting the engine …';
   try {
-    client = await createClient({ model, threads, onProgress: showProgress });
+    client = await createClient({ model, threads, ...routing, onProgress: showProgress });
+    if (endpoint !== null) showRouting(client);
     engine.textContent = engineText(await client.info());
     announcement.textContent = 'The model is ready.';
     showReady(true);
@@ -49,7 +59,8 @@ async function answer(): Promise<void> {
   const content = prompt.value.trim();
   if (content === '' || answering || !client) return;
   const controller = (answering = new AbortController());
-  const asked: ChatMessageParam[] = [...messages, { role: 'user', content }];
+  const label = endpoint === null ? {} : { privacy: privacy.value as Privacy };
+  const asked: ChatMessageParam[] = [...messages, { role: 'user', content, ...label }];
   prompt.value = '';
   trouble.hidden = true;
   const question = showQuestion(content);
@@ -64,7 +75,10 @@ async function answer(): Promise<void> {
       { messages: asked, stream: true, seed, ...TASTE },
       { signal: controller.signal, context: 'drop-oldest' },
     );
-    for await (const { choices, timings } of stream) {
+    let isFirst = true;
+    for await (const { choices, timings, selvedge } of stream) {
+      if (isFirst) turn.badge(createBadge(selvedge?.decision));
+      isFirst = false;
       const { content: more = '', reasoning_content: thought = '' } = choices[0]?.delta ?? {};
       if (firstMs === 0 && more + thought !== '') firstMs = performance.now() - sentAt;
       text += more;
@@ -90,6 +104,13 @@ async function answer(): Promise<void> {
     announcement.textContent = text;
   }
   showAnswering(false);
+}
+
+function routingTo(baseURL: string): Pick<ClientOptions, 'cloud' | 'policy'> {
+  return {
+    cloud: [{ id: new URL(baseURL, location.href).host, baseURL, model: 'default', contextLength: 8192 }],
+    policy: { prefer: 'cloud' },
+  };
 }
 
 function showFailure(error: unknown): void {

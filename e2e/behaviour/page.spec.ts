@@ -65,7 +65,10 @@ test('answers, says how fast and on what, and remembers the conversation', async
   await ask(page, QUESTION);
   await finished(page);
   await expect(answers(page).first()).toContainText('Paris');
-  await expect(answers(page).first()).toContainText(/\d+ tokens at \d+ tokens\/s · first after \d+ ms/);
+  await expect(answers(page).first()).toContainText('On this device');
+  await expect(answers(page).first()).toContainText(
+    /\d+ tokens at \d+ tokens\/s(, \d+ of them guessed ahead)? · first after \d+ ms/,
+  );
   await ask(page, 'And of Italy?');
   await finished(page);
   await expect(answers(page)).toHaveCount(2);

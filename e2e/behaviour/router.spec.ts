@@ -5,6 +5,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
 import { rolldown } from 'rolldown';
 import { defaultModel } from '../../scripts/lib/model.mjs';
@@ -196,4 +197,39 @@ test('an endpoint that breaks off is gone on with here, and one that is down is 
   const { plan, text } = await ask(user('What is the capital of France? Answer in a sentence.', 'public'));
   expect(plan).toBe('cloud');
   expect(text).toContain('Paris');
+});
+
+test('the chat page shows who answered, why, and what left, to eyes, keyboard and screen reader', async ({
+  page: chat,
+}) => {
+  await chat.goto(`/?seed=1&cloud=${encodeURIComponent(cloud.baseURL)}`);
+  const prompt = chat.getByLabel('Message');
+  await expect(prompt).toBeEnabled({ timeout: 90_000 });
+  const label = chat.getByLabel('How private this is');
+  const turn = (index: number) => chat.locator('.turn[data-role=assistant]').nth(index);
+  const sayAs = async (privacy: string, text: string): Promise<void> => {
+    await label.selectOption(privacy);
+    await prompt.fill(text);
+    await prompt.press('Enter');
+    await expect(chat.getByRole('button', { name: 'Send' })).toBeVisible({ timeout: 90_000 });
+  };
+
+  await sayAs('public', 'say: It is public.');
+  await expect(turn(0).locator('.text')).toHaveText('It is public.');
+  const badge = turn(0).locator('summary');
+  await expect(badge).toHaveText(`Sent to ${new URL(cloud.baseURL).host}`);
+  await expect(turn(0).getByText('as it is: it is public')).toBeHidden();
+  await badge.focus();
+  await chat.keyboard.press('Enter');
+  await expect(turn(0).getByText('as it is: it is public')).toBeVisible();
+
+  await sayAs('secret', 'What is the capital of France? Answer in a sentence.');
+  await expect(turn(1).locator('summary')).toHaveText('On this device');
+  await expect(turn(1).locator('.reasons')).toContainText('which never leaves');
+  expect(cloud.received).toHaveLength(1);
+
+  const ledger = chat.getByText('What left this page: 1 request');
+  await ledger.click();
+  await expect(chat.locator('#ledger tbody tr')).toContainText(/sent.*127\.0\.0\.1.*bytes.*at most public/);
+  expect((await new AxeBuilder({ page: chat }).analyze()).violations).toEqual([]);
 });
