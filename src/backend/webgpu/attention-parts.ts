@@ -1,6 +1,6 @@
 /**
  * The WGSL that the attention kernels are put together from. They share every function, so that a row has the same bits
- * whichever of them runs it: sums go over fixed trees of threads, pages and splits are merged in ascending order, and products
+ * whichever of them runs it: sums go over threads in a fixed order, pages and splits are merged in ascending order, and products
  * that are added are written as fma, which leaves a compiler nothing to fuse by itself.
  *
  * A workgroup of 64 threads works on one key/value head. The heads that share it are the lanes of a vec4. Keys and values lie in
@@ -108,29 +108,26 @@ fn firstSeen(position: u32) -> u32 {
 fn splitAt(position: u32) -> u32 { return position / (64u * SPLIT_PAGES); }
 `;
 
-/** Sums and maxima over all threads, by a fixed tree. Every thread gets the result. */
+/** Sums and maxima over all threads, always in the same order. Every thread gets the result. */
 export function reductionsText(): string {
-  const reduction = (name: string, of: (a: string, b: string) => string): string => {
-    const tree = (items: string[]): string => {
-      if (items.length === 1) return items[0]!;
-      const half = items.length / 2;
-      return of(tree(items.slice(0, half)), tree(items.slice(half)));
-    };
-    const eight = (array: string, at: string): string[] =>
-      Array.from({ length: 8 }, (_, i) => `${array}[${at}${i}u]`);
-    return `
+  const reduction = (name: string, of: (a: string, b: string) => string): string => `
 fn ${name}(t: u32, value: vec4<f32>) -> vec4<f32> {
   each[t] = value;
   workgroupBarrier();
-  if (t < 8u) { eights[t] = ${tree(eight('each', '8u * t + '))}; }
+  if (t < 8u) {
+    var own = each[8u * t];
+    for (var i = 1u; i < 8u; i++) { own = ${of('own', 'each[8u * t + i]')}; }
+    eights[t] = own;
+  }
   workgroupBarrier();
-  return ${tree(eight('eights', ''))};
+  var all = eights[0];
+  for (var i = 1u; i < 8u; i++) { all = ${of('all', 'eights[i]')}; }
+  return all;
 }`;
-  };
   return `
 var<workgroup> each: array<vec4<f32>, 64>;
 var<workgroup> eights: array<vec4<f32>, 8>;
-${reduction('sumOfAll', (a, b) => `(${a} + ${b})`)}
+${reduction('sumOfAll', (a, b) => `${a} + ${b}`)}
 ${reduction('largestOfAll', (a, b) => `max(${a}, ${b})`)}
 `;
 }
