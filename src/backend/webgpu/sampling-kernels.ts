@@ -1,47 +1,22 @@
 /**
  * The kernels of sampling: from logits to a few numbers for each row. The vocabulary is cut into chunks, a workgroup for each;
  * `pickKernel` puts a row's chunks together. The rule that makes picks those of the CPU is in sampling.ts.
- *
- * Logits are compared as whole numbers that order as they do, so that NaN and -Infinity never win, no compiler's idea of them
- * matters, and ties are ties. 0 is a token that cannot be picked.
  */
 import { SHARES, STATISTICS } from './sampling-shares.ts';
-import { CHUNK, MAIN, RESULT_WORDS, WANTS, samplingHead } from './sampling-parts.ts';
-
-/** Tokens that a result has room for. */
-export const MOST_CANDIDATES = 3;
-/** Words of what a chunk has found. */
-export const FOUND_WORDS = 12;
-
-/**
- * Sums of noise and scaled logits are within ERROR of those in doubles, by what WGSL promises of log: an absolute 2^-21 between
- * one half and 2, else 3 units in the last place. The inner log is at least 0.06 where it is taken (below that a series is),
- * so the noise is within 2e-5, and logits within 27 of the largest scale to within 6e-6. The rest is reserve.
- */
-export const ERROR = 1e-4;
-
-/** \`stride\`: floats of a row of logits. */
-const tokens = (stride: number): string => `
-const STRIDE = ${stride}u;
-const CHUNK = ${CHUNK}u;
-const ERROR = ${ERROR};
-
-/** A whole number that is larger for a larger logit, and 0 for one that cannot win. */
-fn rank(logit: f32) -> u32 {
-  let bits = bitcast<u32>(logit);
-  let size = bits & 0x7fffffffu;
-  if (size > 0x7f800000u || bits == 0xff800000u) { return 0u; }
-  if (size == 0u) { return 0x80000000u; }
-  return select(bits ^ 0x80000000u, ~bits, bits != size);
-}
-fn logitOf(rank: u32) -> f32 {
-  return bitcast<f32>(select(~rank, rank ^ 0x80000000u, rank >= 0x80000000u));
-}
-fn logitAt(row: u32, id: u32) -> f32 {
-  if ((parameters[row].wants & ${WANTS.changes}u) != 0u) { return changed[row * STRIDE + id]; }
-  return logits[row * STRIDE + id];
-}
-`;
+import {
+  BETTER,
+  CHUNK,
+  FOUND_WORDS,
+  MAIN,
+  MOST_CANDIDATES,
+  NOISE,
+  RESULT_WORDS,
+  WANTS,
+  bestOfRow,
+  samplingHead,
+  tokens,
+} from './sampling-parts.ts';
+import { COUNT_WORDS } from './sampling-truncation.ts';
 
 /** A copy of the logits of rows that have changes. Workgroups (chunks, rows). */
 export function copyKernel(stride: number): string {
@@ -77,28 +52,15 @@ ${MAIN} {
 `;
 }
 
-/** The best of two tokens: by rank, then the lower id. */
-const BETTER = `
-fn better(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
-  return select(b, a, a.x > b.x || (a.x == b.x && a.y < b.y));
-}
-var<workgroup> bests: array<vec2<u32>, 64>;
-fn bestOfAll(t: u32, own: vec2<u32>) -> vec2<u32> {
-  bests[t] = own;
-  for (var half = 32u; half > 0u; half >>= 1u) {
-    workgroupBarrier();
-    if (t < half) { bests[t] = better(bests[t], bests[t + half]); }
-  }
-  return workgroupUniformLoad(&bests[0]);
-}
-`;
-
-/** Of each chunk the best token. best: [rows][chunks] of rank and id. Workgroups (chunks, rows). */
+/** Of each chunk the best token. best: [rows][chunks] of rank and id. Clears the counts of truncation. Workgroups (chunks, rows). */
 export function bestKernel(stride: number, chunks: number): string {
-  return `${samplingHead(['read> parameters: array<Parameters>', 'read> logits: array<f32>', 'read> changed: array<f32>', 'read_write> best: array<vec2<u32>>'])}
+  return `${samplingHead(['read> parameters: array<Parameters>', 'read> logits: array<f32>', 'read> changed: array<f32>', 'read_write> best: array<vec2<u32>>', 'read_write> counts: array<atomic<u32>>'])}
 ${tokens(stride)}${BETTER}
 ${MAIN} {
   let row = group.y;
+  if (group.x == 0u) {
+    for (var i = t; i < ${COUNT_WORDS}u; i += 64u) { atomicStore(&counts[row * ${COUNT_WORDS}u + i], 0u); }
+  }
   let end = min(step.candidates, (group.x + 1u) * CHUNK);
   var own = vec2<u32>(0u, 0xffffffffu);
   for (var id = group.x * CHUNK + t; id < end; id += 64u) { own = better(own, vec2<u32>(rank(logitAt(row, id)), id)); }
@@ -107,44 +69,6 @@ ${MAIN} {
 }
 `;
 }
-
-/** The row's best token, from its chunks'. */
-const bestOfRow = (chunks: number): string => `
-fn bestOfRow(t: u32, row: u32) -> vec2<u32> {
-  var own = vec2<u32>(0u, 0xffffffffu);
-  let count = (step.candidates + CHUNK - 1u) / CHUNK;
-  for (var chunk = t; chunk < count; chunk += 64u) { own = better(own, best[row * ${chunks}u + chunk]); }
-  return bestOfAll(t, own);
-}
-`;
-
-/** As in ../gumbel.ts: the bits are the same, the logs within ERROR. */
-const NOISE = `
-fn scramble(value: u32, first: u32, second: u32) -> u32 {
-  var x = (value ^ first) * 0xed5ad4bbu;
-  x = (x ^ (x >> 17u) ^ second) * 0xac4c1b51u;
-  x = (x ^ (x >> 11u)) * 0x31848babu;
-  return x ^ (x >> 14u);
-}
-fn noiseBits(row: u32, id: u32) -> u32 {
-  let first = parameters[row].first;
-  let second = parameters[row].second;
-  let digit = scramble(id >> 3u, second, first) >> ((id & 7u) << 2u);
-  return (digit << 28u) | (scramble(id, first, second) >> 4u);
-}
-fn noise(row: u32, id: u32) -> f32 {
-  let bits = noiseBits(row, id);
-  var inner = 0.0;
-  if (bits >= 0xf0000000u) {
-    // -log(1 - e), where u = 1 - e has no room in an f32.
-    let e = (f32(~bits) + 0.5) * 0x1p-32;
-    inner = e * (1.0 + e * (1.0 / 2.0 + e * (1.0 / 3.0 + e * (1.0 / 4.0 + e * (1.0 / 5.0 + e * (1.0 / 6.0))))));
-  } else {
-    inner = -log((f32(bits) + 0.5) * 0x1p-32);
-  }
-  return -log(inner);
-}
-`;
 
 /**
  * Of each chunk the tokens that may have the largest sum. found: [rows][chunks][12]: largest sum of a token that min-p surely
@@ -167,7 +91,7 @@ fn largestOfAll(t: u32, own: vec2<f32>) -> vec2<f32> {
 ${MAIN} {
   let row = group.y;
   let own = parameters[row];
-  if ((own.wants & ${WANTS.noise}u) == 0u) { return; }
+  if ((own.wants & ${WANTS.noise | WANTS.truncation}u) != ${WANTS.noise}u) { return; }
   let largest = logitOf(bestOfRow(t, row).x);
   let end = min(step.candidates, (group.x + 1u) * CHUNK);
   var sure = NEVER;
@@ -232,12 +156,14 @@ ${MAIN} {
   if ((own.wants & ${WANTS.noise}u) == 0u) {
     if (t == 0u && chosen.x != 0u) { keep(chosen.y); }
   } else {
+    // Of a truncated row all is in the first.
+    let parts = select(chunkCount, 1u, (own.wants & ${WANTS.truncation}u) != 0u);
     var sure = -1e30;
-    for (var chunk = 0u; chunk < chunkCount; chunk++) {
+    for (var chunk = 0u; chunk < parts; chunk++) {
       sure = max(sure, bitcast<f32>(found[(begin + chunk) * ${FOUND_WORDS}u]));
     }
     let least = sure - 2.0 * ERROR;
-    for (var chunk = t; chunk < chunkCount; chunk += 64u) {
+    for (var chunk = t; chunk < parts; chunk += 64u) {
       let at = (begin + chunk) * ${FOUND_WORDS}u;
       if (bitcast<f32>(found[at + 1u]) < least) { continue; }
       let here = found[at + 2u];

@@ -5,30 +5,44 @@
  * by the CPU's own rule. Proof: if w wins in doubles and s is any token that is surely allowed, then
  * sum(s) <= exact(s) + error <= exact(w) + error <= sum(w) + 2 error, so w is within twice the error of the largest such sum.
  *
- * A row that cannot be settled so (four within the error, an infinite logit, truncation by top-k or top-p, lists of top tokens, a
- * temperature beyond a million or its inverse) is left to be picked from its logits. Logits that f32 holds as subnormal count as
+ * A row that cannot be settled so (four within the error, a token at the very bound of top-p, more than 1,024 within top-k or
+ * top-p, an infinite logit, lists of top tokens, a temperature beyond a million or its inverse) is left to be picked from its logits. Logits that f32 holds as subnormal count as
  * zero where a GPU says so.
  */
 import { distanceBelow } from '../distribution.ts';
-import { naturalLog } from '../exact-math.ts';
 import { setNoiseKey } from '../gumbel.ts';
-import type { NoiseKey } from '../gumbel.ts';
 import { createSamplerScratch, inverseOf, largestSumOf } from '../sampler.ts';
 import type { Pick, PickRequest, Sampling } from '../session.ts';
 import type { Dispatch } from './dispatch.ts';
 import { USE } from './gpu-flags.ts';
 import type { Gpu } from './gpu.ts';
 import { bestKernel, changeKernel, copyKernel, noiseKernel, pickKernel } from './sampling-kernels.ts';
-import { FOUND_WORDS, MOST_CANDIDATES } from './sampling-kernels.ts';
-import { CHUNK, PARAMETER_WORDS, RESULT_WORDS, WANTS } from './sampling-parts.ts';
+import {
+  changeWords,
+  changesOf,
+  floorOf,
+  hasNoise,
+  isForGpu,
+  isUntruncated,
+  logitOfRank,
+  wantsOf,
+  writeParameters,
+} from './sampling-parameters.ts';
+import type { Change } from './sampling-parameters.ts';
+import {
+  CHUNK,
+  FOUND_WORDS,
+  MOST_CANDIDATES,
+  PARAMETER_WORDS,
+  RESULT_WORDS,
+  WANTS,
+} from './sampling-parts.ts';
 import { shareKernel } from './sampling-shares.ts';
+import { COUNT_WORDS, MOST_SORTED, countKernel, gatherKernel, sortKernel } from './sampling-truncation.ts';
 import type { StepNumbers } from './step.ts';
 
-const KERNELS = ['copy', 'change', 'best', 'noise', 'share', 'pick'] as const;
+const KERNELS = ['copy', 'change', 'best', 'noise', 'count', 'gather', 'sort', 'share', 'pick'] as const;
 type Kernel = (typeof KERNELS)[number];
-
-/** Within it, f32 does for scaled logits. */
-const MOST_SCALE = 1e6;
 
 export interface SamplerShape {
   vocabSize: number;
@@ -47,6 +61,9 @@ export async function createGpuSampler(
     change: changeKernel(stride),
     best: bestKernel(stride, chunks),
     noise: noiseKernel(stride, chunks),
+    count: countKernel(stride, chunks),
+    gather: gatherKernel(stride, chunks),
+    sort: sortKernel(chunks),
     share: shareKernel(stride, chunks),
     pick: pickKernel(stride, chunks),
   };
@@ -57,7 +74,19 @@ export async function createGpuSampler(
   return new GpuSampler(gpu, { stride, chunks, step }, byName as Record<Kernel, GPUComputePipeline>);
 }
 
-type BufferName = 'parameters' | 'changes' | 'changed' | 'best' | 'found' | 'shares' | 'results';
+const BUFFERS = [
+  'parameters',
+  'changes',
+  'changed',
+  'best',
+  'found',
+  'counts',
+  'masses',
+  'listed',
+  'shares',
+  'results',
+] as const;
+type BufferName = (typeof BUFFERS)[number];
 
 export class GpuSampler {
   readonly #gpu: Gpu;
@@ -104,7 +133,8 @@ export class GpuSampler {
     const { queue } = this.#gpu.device;
     queue.writeBuffer(this.#buffer('parameters'), 0, parameters);
     if (most > 0) queue.writeBuffer(this.#buffer('changes'), 0, changeWords(changes));
-    const wants = requests.reduce((all, { sampling }) => all | wantsOf(sampling), 0);
+    const samplings = requests.map(({ sampling }) => sampling);
+    const wants = samplings.reduce((all, sampling) => all | wantsOf(sampling), 0);
     const rows = requests.length;
     const chunks = ({ candidates }: StepNumbers): [number, number, number] => [
       Math.ceil(candidates / CHUNK),
@@ -116,7 +146,14 @@ export class GpuSampler {
         ? [this.#dispatch('copy', chunks), this.#dispatch('change', () => [Math.ceil(most / 64), rows, 1])]
         : []),
       this.#dispatch('best', chunks),
-      ...(wants & WANTS.noise ? [this.#dispatch('noise', chunks)] : []),
+      ...(samplings.some(isUntruncated) ? [this.#dispatch('noise', chunks)] : []),
+      ...(wants & WANTS.truncation
+        ? [
+            this.#dispatch('count', chunks),
+            this.#dispatch('gather', chunks),
+            this.#dispatch('sort', () => [1, rows, 1]),
+          ]
+        : []),
       ...(wants & WANTS.statistics ? [this.#dispatch('share', chunks)] : []),
       this.#dispatch('pick', () => [1, rows, 1]),
     ];
@@ -140,6 +177,9 @@ export class GpuSampler {
       changed: changes > 0 ? rows * stride : 0,
       best: rows * chunks * 2,
       found: rows * chunks * FOUND_WORDS,
+      counts: rows * COUNT_WORDS,
+      masses: rows * chunks,
+      listed: rows * MOST_SORTED * 2,
       shares: rows * chunks * 4,
       results: rows * RESULT_WORDS,
     };
@@ -167,24 +207,21 @@ export class GpuSampler {
     const { step } = this.#shape;
     const logits = this.#logits;
     if (!logits) throw new Error('selvedge: sampling has no logits before its first program');
-    const [parameters, changes, changed, best, found, shares, results] = (
-      ['parameters', 'changes', 'changed', 'best', 'found', 'shares', 'results'] as const
-    ).map((name) => this.#buffer(name)) as [
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-    ];
+    const of = Object.fromEntries(BUFFERS.map((name) => [name, this.#buffer(name)])) as Record<
+      BufferName,
+      GPUBuffer
+    >;
+    const { changes, changed, best, found, counts, masses, listed, shares, results } = of;
     const bind = (name: Kernel, buffers: GPUBuffer[]): GPUBindGroup =>
-      this.#gpu.bindGroup(this.#pipelines[name], [step, parameters, ...buffers], `sampling: ${name}`);
+      this.#gpu.bindGroup(this.#pipelines[name], [step, of.parameters, ...buffers], `sampling: ${name}`);
     this.#groups ??= {
       copy: bind('copy', [logits, changed]),
       change: bind('change', [changes, changed]),
-      best: bind('best', [logits, changed, best]),
+      best: bind('best', [logits, changed, best, counts]),
       noise: bind('noise', [logits, changed, best, found]),
+      count: bind('count', [logits, changed, best, counts, masses]),
+      gather: bind('gather', [logits, changed, best, counts, listed]),
+      sort: bind('sort', [counts, masses, listed, found]),
       share: bind('share', [logits, shares]),
       pick: bind('pick', [logits, changed, best, found, shares, results]),
     };
@@ -238,96 +275,3 @@ export class GpuSampler {
 }
 
 const LOWEST = -(2 - 2 ** -23) * 2 ** 127;
-
-const word = new Uint32Array(1);
-const float = new Float32Array(word.buffer);
-
-/** The logit of a rank, as in sampling-kernels.ts. */
-function logitOfRank(rank: number): number {
-  word[0] = rank >= 0x80000000 ? rank ^ 0x80000000 : ~rank;
-  return float[0]!;
-}
-
-function bitsOf(value: number): number {
-  float[0] = value;
-  return word[0]!;
-}
-
-function hasNoise({ temperature, topK }: Sampling): boolean {
-  return temperature !== 0 && topK !== 1;
-}
-
-/** Whether the kernels can find the pick of such a row. */
-function isForGpu(sampling: Sampling): boolean {
-  const { temperature, topK, topP, minP, statistics, topCount } = sampling;
-  if (statistics && topCount > 0) return false;
-  if (!hasNoise(sampling)) return true;
-  const scale = inverseOf(temperature);
-  return topK === 0 && topP >= 1 && minP <= 1 && scale <= MOST_SCALE && scale >= 1 / MOST_SCALE;
-}
-
-function floorOf({ minP }: Sampling): number {
-  return minP > 0 ? naturalLog(minP) : -Infinity;
-}
-
-/** Of one token, before bits: what is added, what is taken off, and whether it was seen in between. */
-interface Change {
-  id: number;
-  bias: number;
-  less: number;
-  seen: boolean;
-}
-
-function changesOf(sampling: Sampling): Change[] {
-  const { bias, seen, repetitionPenalty, frequencyPenalty, presencePenalty } = sampling;
-  const changes = new Map<number, Change>();
-  const of = (id: number): Change => {
-    const change = changes.get(id) ?? { id, bias: 0, less: 0, seen: false };
-    changes.set(id, change);
-    return change;
-  };
-  for (const [id, amount] of bias ?? []) of(id).bias = amount;
-  if (seen && repetitionPenalty !== 1) {
-    for (const id of seen.prompt) of(id).seen = true;
-    for (const [id, count] of seen.output) if (count > 0) of(id).seen = true;
-  }
-  if (seen && (frequencyPenalty !== 0 || presencePenalty !== 0)) {
-    for (const [id, count] of seen.output)
-      if (count > 0) of(id).less = frequencyPenalty * count + presencePenalty;
-  }
-  return [...changes.values()];
-}
-
-function changeWords(changes: readonly Change[]): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(changes.length * 4);
-  changes.forEach(({ id, bias, less, seen }, i) => {
-    words.set([id, bitsOf(bias), bitsOf(less), seen ? 1 : 0], i * 4);
-  });
-  return words;
-}
-
-function wantsOf(sampling: Sampling): number {
-  if (!isForGpu(sampling)) return 0;
-  return (hasNoise(sampling) ? WANTS.noise : 0) | (sampling.statistics ? WANTS.statistics : 0);
-}
-
-/** As `Parameters` in sampling-parts.ts. */
-function writeParameters(
-  out: Uint32Array,
-  sampling: Sampling,
-  position: number,
-  changes: { at: number; count: number },
-): void {
-  const key: NoiseKey = { first: 0, second: 0 };
-  setNoiseKey(key, sampling.seed, sampling.choice, position);
-  const { temperature, repetitionPenalty } = sampling;
-  out[0] = wantsOf(sampling) | (changes.count > 0 ? WANTS.changes : 0);
-  out[1] = bitsOf(hasNoise(sampling) ? inverseOf(temperature) : 0);
-  out[2] = bitsOf(Math.max(floorOf(sampling), -1e30));
-  out[3] = key.first;
-  out[4] = key.second;
-  out[5] = changes.at;
-  out[6] = changes.count;
-  out[7] = bitsOf(1 / repetitionPenalty);
-  out[8] = bitsOf(repetitionPenalty);
-}
