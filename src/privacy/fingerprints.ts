@@ -12,8 +12,9 @@ import { createCommonPhrases } from './common-phrases.ts';
 import type { KeyedHash, Windows } from './keyed-hash.ts';
 import type { Letters, ReadLetters } from './letters.ts';
 import { Prints } from './prints.ts';
+import { readingsOf } from './readings.ts';
+import type { Reading } from './readings.ts';
 import { isDay, tellingOf } from './telling.ts';
-import { viewsOf } from './views.ts';
 
 /** Windows of WINDOW units, STRIDE apart: whatever shares WINDOW + STRIDE - 1 of them has one of them whole. */
 const WINDOW = 20;
@@ -39,6 +40,8 @@ export interface Fingerprints {
   release(text: string): void;
   /** The highest class of what is in the text, in any view of it; `public` if there is nothing. */
   classOf(text: string): PrivacyClass;
+  /** The same of a text whose readings are there already. */
+  classIn(readings: readonly Reading[]): PrivacyClass;
 }
 
 interface Print {
@@ -106,20 +109,31 @@ export function createFingerprints(hash: KeyedHash, read: ReadLetters): Fingerpr
     for (const letters of released) takeBack(letters, ['given', 'derived']);
   }
 
+  function classIn(readings: readonly Reading[]): PrivacyClass {
+    let highest: PrivacyClass = 'public';
+    for (const { letters, isDecoded } of readings) {
+      for (const { print } of hitsIn(letters, isDecoded)) {
+        if (!isAtMost(print.privacy, highest)) highest = print.privacy;
+        if (highest === 'secret') return highest;
+      }
+    }
+    return highest;
+  }
+
   return {
     add(text, privacy, origin) {
       const print: Print = { privacy, origin };
       const isDerived = origin === 'derived';
-      for (const { text: view, isDecoded, isBackwards } of viewsOf(text)) {
+      for (const { text: view, letters, isDecoded, isBackwards } of readingsOf(text, read)) {
         // Whoever looks for it looks backwards too.
         if (isBackwards) continue;
         const isSure = !isDecoded && !isDerived;
-        putWhole(read(view), isDerived ? WINDOW : isDecoded ? PIECE : SHORTEST, print);
+        putWhole(letters, isDerived ? WINDOW : isDecoded ? PIECE : SHORTEST, print);
         for (const telling of tellingOf(view)) {
           if (isDerived && isDay(telling)) continue;
-          const letters = read(telling);
-          if (letters.units.length > PIECE) putWindows(letters, PIECE, 1, print);
-          else putWhole(letters, isSure ? SHORTEST : SHORTEST_UNSURE, print);
+          const said = read(telling);
+          if (said.units.length > PIECE) putWindows(said, PIECE, 1, print);
+          else putWhole(said, isSure ? SHORTEST : SHORTEST_UNSURE, print);
         }
       }
       keepReleased();
@@ -138,16 +152,7 @@ export function createFingerprints(hash: KeyedHash, read: ReadLetters): Fingerpr
       released.push(letters);
       takeBack(letters, ['given', 'derived']);
     },
-    classOf(text) {
-      let highest: PrivacyClass = 'public';
-      if (printsByLength.size === 0) return highest;
-      for (const { text: view, isDecoded } of viewsOf(text)) {
-        for (const { print } of hitsIn(read(view), isDecoded)) {
-          if (!isAtMost(print.privacy, highest)) highest = print.privacy;
-          if (highest === 'secret') return highest;
-        }
-      }
-      return highest;
-    },
+    classOf: (text) => (printsByLength.size === 0 ? 'public' : classIn(readingsOf(text, read))),
+    classIn,
   };
 }

@@ -8,11 +8,11 @@ import { createFingerprints } from './fingerprints.ts';
 import { createKeyedHash } from './keyed-hash.ts';
 import { readLetters } from './letters.ts';
 import type { ReadLetters } from './letters.ts';
+import { readingsOf } from './readings.ts';
 import type { LabelledConversation, TaintStore } from './taint.ts';
-import { viewsOf } from './views.ts';
 
 export interface ForbiddenParts {
-  store: Pick<TaintStore, 'classOf'>;
+  store: Pick<TaintStore, 'classIn'>;
   labelled: Pick<LabelledConversation, 'texts'>;
   /** One for each text; undefined for those that were not looked at. */
   detections: readonly (Detection | undefined)[];
@@ -47,12 +47,11 @@ export function createForbidden({
 
   return {
     find(text) {
-      if (store.classOf(text) === 'secret') return 'something that is secret or was made from it';
-      if (ownTerms.classOf(text) === 'secret') return "one of the user's own terms";
-      if (redacted.classOf(text) === 'secret') return 'something that was to be redacted';
-      const hasId = viewsOf(text).some((view) =>
-        recognise(view.text).some(({ source }) => source === 'checksum'),
-      );
+      const readings = readingsOf(text, read);
+      if (store.classIn(readings) === 'secret') return 'something that is secret or was made from it';
+      if (ownTerms.classIn(readings) === 'secret') return "one of the user's own terms";
+      if (redacted.classIn(readings) === 'secret') return 'something that was to be redacted';
+      const hasId = readings.some((view) => recognise(view.text).some(({ source }) => source === 'checksum'));
       return hasId ? 'an id with valid check digits' : null;
     },
   };

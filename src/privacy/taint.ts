@@ -18,6 +18,7 @@ import { readLetters } from './letters.ts';
 import type { ReadLetters } from './letters.ts';
 import { textsOf } from './message-texts.ts';
 import type { MessageText } from './message-texts.ts';
+import type { Reading } from './readings.ts';
 import { createVault } from './vault.ts';
 
 export interface TaintStore {
@@ -31,6 +32,8 @@ export interface TaintStore {
   declassify(text: string, to: PrivacyClass, reason: string): void;
   /** What of a text is secret, or derived from what is. */
   classOf(text: string): PrivacyClass;
+  /** The same of a text whose readings are there already. */
+  classIn(readings: readonly Reading[]): PrivacyClass;
 }
 
 export interface LabelDefaults {
@@ -168,7 +171,8 @@ export function createTaintStore({
       labels.set(key, to);
       ledger.declassified({ from, to, reason });
     },
-    classOf: (text) => fingerprints.classOf(text),
+    classOf: fingerprints.classOf,
+    classIn: fingerprints.classIn,
   };
 }
 
