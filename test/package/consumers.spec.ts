@@ -32,7 +32,11 @@ import { createClient } from 'selvedge';
 
 const answer = document.querySelector('#answer') as HTMLElement;
 try {
-  const client = await createClient({ model: '${modelUrl}', device: 'cpu' });
+  const cloud = [{ id: 'near', baseURL: 'https://llm.example.com/v1', model: 'large', contextLength: 8192 }];
+  const client = await createClient({ model: '${modelUrl}', device: 'cpu', cloud });
+  // All that is only fetched where something might leave: the router, the detector and its tables.
+  const { record } = await client.explain({ messages: [{ role: 'user', content: 'I am Ada, call 030 123456.' }] });
+  answer.dataset.search = record.request.detection.state;
   const stream = await client.chat.completions.create({
     messages: [{ role: 'user', content: 'What is the capital of France? Answer in a sentence.' }],
     stream: true,
@@ -233,6 +237,7 @@ async function expectChat(browserPage: Page, address: string): Promise<void> {
   await answer.waitFor({ state: 'attached', timeout: 90_000 });
   expect(await answer.textContent()).toContain('Paris');
   expect(await answer.getAttribute('data-state')).toBe('done');
+  expect(await answer.getAttribute('data-search')).toBe('done');
   // The kernels of other browsers are a file of their own, which bundlers have to find beside the worker.
   expect(await answer.getAttribute('data-simd')).toBe('plain');
 }
