@@ -14,3 +14,15 @@ export const GREEDY: Sampling = {
   statistics: false,
   topCount: 0,
 };
+
+/** Whether a pick is the likeliest token of the logits as they are, and nothing else of them is wanted. */
+export function isPlainGreedy(sampling: Sampling): boolean {
+  return (
+    sampling.temperature === 0 &&
+    !sampling.statistics &&
+    !sampling.bias?.size &&
+    sampling.repetitionPenalty === 1 &&
+    sampling.frequencyPenalty === 0 &&
+    sampling.presencePenalty === 0
+  );
+}

@@ -75,6 +75,25 @@ export class BareKernels {
     };
   }
 
+  /** Sketches the packed group, of 8-bit quants. Its rows in the kind's own units, and R and N of each. */
+  sketch(
+    kind: number,
+    columns: number,
+    weights: Int16Array,
+  ): { rows: Float32Array[]; left: Float32Array; whole: Float32Array } {
+    new Int16Array(this.#memory.buffer, INPUT, columns).set(weights);
+    this.#kernels.sketchGroup(kind, GROUP, columns, INPUT, OPEN, OUT);
+    const [left, whole] = [OUT, OUT + 64].map((at) => this.#floats(at, 16).slice()) as [
+      Float32Array,
+      Float32Array,
+    ];
+    const rows = Array.from({ length: 16 }, (_, row) => {
+      this.#kernels.unpackRow(kind, OPEN, row, columns, ACTIVATIONS);
+      return this.#floats(ACTIVATIONS, columns).slice();
+    });
+    return { rows, left, whole };
+  }
+
   unpack(kind: number, row: number, columns: number): Float32Array {
     this.#kernels.unpackRow(kind, GROUP, row, columns, OUT);
     return this.#floats(OUT, columns).slice();

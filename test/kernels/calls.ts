@@ -6,11 +6,21 @@
  * the page spins. Steps, which take long, answer by message.
  */
 import type { ModelPlan, Pick, PickRequest, SessionOptions, StepOptions } from '../../src/backend/session.ts';
+import type { SketchType } from '../../src/backend/wasm/head-sketch.ts';
 import type { WireFailure } from '../../src/rpc/protocol.ts';
 
+/**
+ * What a test takes from the kernels: the wide dot, as on a processor whose dot does not take a whole unsigned byte; the bounds of a
+ * sketched head, which then trusts the sketch.
+ */
+export interface Changes {
+  wideDot?: false;
+  sketchBounds?: false;
+}
+
 export type SlowCall =
-  /** `plan`: of bytes that are no file. `wideDot: false` makes the kernels take the way of a processor whose dot does not take a whole unsigned byte. */
-  | { method: 'open'; bytes: Uint8Array; plan?: ModelPlan; options: SessionOptions; wideDot: boolean }
+  /** `plan`: of bytes that are no file. `changes`: of the kernels' exports. */
+  | { method: 'open'; bytes: Uint8Array; plan?: ModelPlan; options: SessionOptions; changes: Changes }
   | { method: 'step'; cache: number; ids: number[]; requests: readonly PickRequest[]; options: StepOptions };
 
 export type QuickCall =
@@ -25,6 +35,8 @@ export type QuickCall =
   | { method: 'exportBlock'; cache: number; index: number; count: number }
   | { method: 'appendBlock'; cache: number; block: Uint8Array; count: number }
   | { method: 'disposeCache'; cache: number }
+  /** Sketches the head at once, whether or not it pays. */
+  | { method: 'sketchHead'; type: SketchType }
   | { method: 'dispose' };
 
 export interface Call {

@@ -9,6 +9,7 @@ const HALVES: Partial<Record<TensorType, readonly number[]>> = {
   F32: [0, 2],
   F16: [0],
   BF16: [0],
+  Q8_0: [0],
   Q4_0: [0],
   Q4_1: [0, 2],
   Q5_0: [0],

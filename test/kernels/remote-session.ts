@@ -12,11 +12,12 @@ import type {
   SessionOptions,
   StepOptions,
 } from '../../src/backend/session.ts';
+import type { SketchType } from '../../src/backend/wasm/head-sketch.ts';
 import type { WireFailure } from '../../src/rpc/protocol.ts';
 import { fromWire } from '../../src/rpc/wire.ts';
 import { ANSWER_AT, BYTES_READY, FAILED, WAITING } from './calls.ts';
 import type { MadeModel } from './made-model.ts';
-import type { Answer, CacheState, Call, QuickCall, SlowCall, Stepped } from './calls.ts';
+import type { Answer, CacheState, Call, Changes, QuickCall, SlowCall, Stepped } from './calls.ts';
 
 const SHARED_BYTES = 8 << 20;
 const PATIENCE_MS = 20_000;
@@ -27,7 +28,7 @@ export interface KernelRoom {
   open(
     model: Uint8Array | MadeModel,
     options?: Partial<SessionOptions>,
-    wideDot?: boolean,
+    changes?: Changes,
   ): Promise<RemoteSession>;
   close(): void;
 }
@@ -36,10 +37,10 @@ export function kernelRoom(): KernelRoom {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   const line = new Line(worker);
   return {
-    async open(model, options = {}, wideDot = true) {
+    async open(model, options = {}, changes = {}) {
       const whole = { threads: 1, simd: 'auto', kv: 'q8', contextLength: 4096, ...options } as const;
       const parts = model instanceof Uint8Array ? { bytes: model } : model;
-      await line.slow({ method: 'open', ...parts, options: whole, wideDot });
+      await line.slow({ method: 'open', ...parts, options: whole, changes });
       return new RemoteSession(line);
     },
     close: () => worker.terminate(),
@@ -127,6 +128,10 @@ export class RemoteSession implements Session {
     const row = this.#last.logits[index];
     if (!row) throw new Error(`Row ${index} of ${this.#last.logits.length}`);
     return row.slice();
+  }
+
+  sketchHead(type: SketchType): void {
+    this.#line.quick({ method: 'sketchHead', type });
   }
 
   dispose(): void {

@@ -4,17 +4,23 @@
  */
 import type { KvCache, Session } from '../../src/backend/session.ts';
 import { createWasmSink, runKernelThread, THREAD_NAME } from '../../src/backend/wasm/index.ts';
+import type { Kernels } from '../../src/backend/wasm/module.ts';
+import type { WasmSession } from '../../src/backend/wasm/session.ts';
 import { planModel } from '../../src/model/architectures.ts';
 import { readGgufHeader } from '../../src/model/gguf.ts';
 import { toWire } from '../../src/rpc/wire.ts';
 import { ANSWER_AT, BYTES_READY, FAILED, JSON_READY } from './calls.ts';
-import type { Answer, CacheState, Call, QuickCall, SlowCall, Stepped } from './calls.ts';
+import type { Answer, CacheState, Call, Changes, QuickCall, SlowCall, Stepped } from './calls.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
 let session: Session | undefined;
 const caches = new Map<number, KvCache>();
 const Instance = WebAssembly.Instance;
+/** Behind the matrices outside the layers; in the first page, below the kernels' own memory. */
+const SKETCH = 2;
+const ZEROS_AT = 16384;
+const ZEROS_BYTES = 16384;
 
 if (self.name === THREAD_NAME) runKernelThread(self);
 else {
@@ -32,9 +38,9 @@ async function answer(call: SlowCall): Promise<Answer> {
   }
 }
 
-async function open({ bytes, plan, options, wideDot }: Extract<SlowCall, { method: 'open' }>): Promise<null> {
+async function open({ bytes, plan, options, changes }: Extract<SlowCall, { method: 'open' }>): Promise<null> {
   caches.clear();
-  WebAssembly.Instance = wideDot ? Instance : withoutWideDot();
+  WebAssembly.Instance = changed(changes);
   const whole = plan ?? planModel(readGgufHeader(bytes));
   const sink = await createWasmSink(whole, options);
   const start = whole.tensors[0]!.fileOffset;
@@ -43,14 +49,36 @@ async function open({ bytes, plan, options, wideDot }: Extract<SlowCall, { metho
   return null;
 }
 
-/** Instances whose probe says no. */
-function withoutWideDot(): typeof WebAssembly.Instance {
+/** Instances whose probe says no, or whose sketch has its bounds where each step finds zeros. */
+function changed({ wideDot, sketchBounds }: Changes): typeof WebAssembly.Instance {
+  if (wideDot === undefined && sketchBounds === undefined) return Instance;
   return class extends Instance {
     constructor(module: WebAssembly.Module, imports?: WebAssembly.Imports) {
       super(module, imports);
-      const exports = { ...this.exports, probeWideDot: () => 0 };
+      const exports = { ...this.exports };
+      if (wideDot === false) exports['probeWideDot'] = () => 0;
+      if (sketchBounds === false)
+        Object.assign(exports, withoutBounds(exports as unknown as Kernels, imports));
       Object.defineProperty(this, 'exports', { value: exports });
     }
+  };
+}
+
+function withoutBounds(
+  { setSegment, beginStep }: Kernels,
+  imports?: WebAssembly.Imports,
+): Pick<Kernels, 'setSegment' | 'beginStep'> {
+  const memory = imports?.['env']?.['memory'] as WebAssembly.Memory;
+  return {
+    setSegment(...all) {
+      const [layer, which] = all;
+      if (layer === -1 && which === SKETCH) all[7] = ZEROS_AT;
+      setSegment(...all);
+    },
+    beginStep() {
+      new Uint8Array(memory.buffer, ZEROS_AT, ZEROS_BYTES).fill(0);
+      beginStep();
+    },
   };
 }
 
@@ -118,6 +146,8 @@ function quick(call: QuickCall): unknown {
       return cacheOf(call.cache).appendBlock(call.block, call.count);
     case 'disposeCache':
       return cacheOf(call.cache).dispose();
+    case 'sketchHead':
+      return (current() as WasmSession).sketchHead(call.type);
     case 'dispose':
       return current().dispose();
     default:

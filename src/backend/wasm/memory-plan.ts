@@ -1,9 +1,11 @@
 /**
  * How much memory a model will take here, from its plan alone: weights as they are packed and keys and values as their
- * pages lie, to the byte; the scratch of a step from above, since its exact size is the kernels' to say.
+ * pages lie, to the byte; the scratch of a step from above, since its exact size is the kernels' to say. A sketch of the head counts
+ * where there is room for it.
  */
 import type { ModelPlan, SessionInfo, SessionOptions } from '../session.ts';
 import { LIMIT_BYTES } from './arena.ts';
+import { sketchBytes } from './head-sketch.ts';
 import { layOut, MAX_BATCH, unitBytes } from './layout.ts';
 import { PAGE_POSITIONS } from '../page-blocks.ts';
 import { placedBytes } from './placement.ts';
@@ -37,13 +39,16 @@ export function planMemory(
   const tiles = Math.ceil(contextLength / TILE_POSITIONS) * (headSize + 4) * 4;
   const opened = widest * 16 * 6;
   const perThread = FORM_BYTES * widest + 4 * widest + opened + 4 * tiles + 4 * queries + SMALL_BYTES / 16;
-  const scratchBytes =
+  const stepBytes =
     MAX_BATCH * rows +
     (MAX_BATCH / 4) * FORM_BYTES * widest +
     headCount * tiles +
     threads * perThread +
     LOGIT_ROWS * 4 * (vocabSize + 16) +
     SMALL_BYTES;
+  const needed = weightBytes + kvBytes + stepBytes;
+  const sketch = sketchBytes(plan, matrices);
+  const scratchBytes = stepBytes + (needed + sketch <= ADDRESSABLE_BYTES ? sketch : 0);
   return { weightBytes, kvBytes, scratchBytes, totalBytes: weightBytes + kvBytes + scratchBytes };
 }
 

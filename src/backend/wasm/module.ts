@@ -70,6 +70,7 @@ export interface Kernels {
     wantedRows: number,
     logits: number,
     coarse: number,
+    winner: number,
   ): void;
   formOf(kind: number): number;
   openBytes(kind: number, columns: number): number;
@@ -84,6 +85,14 @@ export interface Kernels {
   setForms(forms: number, openBytes: number): void;
   actBytes(): number;
   scratchBytes(): number;
+  sketchGroup(
+    kind: number,
+    group: number,
+    columns: number,
+    weights: number,
+    target: number,
+    bounds: number,
+  ): void;
   phaseCount(): number;
   initConstants(): void;
   probeWideDot(): number;
@@ -94,6 +103,8 @@ export interface Kernels {
   lastStep(): number;
   stopThreads(): void;
   argmax(logits: number, count: number): number;
+  winner(): number;
+  winnerGroups(): number;
 }
 
 export type Simd = 'relaxed' | 'plain';

@@ -69,6 +69,22 @@ export function limitHead(model: PackedModel, groups: number): void {
   writeMatrix(model, OUTSIDE, 'head', OUTER_MATRICES.indexOf('head'), groups);
 }
 
+/** Behind the matrices outside the layers. */
+const SKETCH = OUTER_MATRICES.length;
+
+/** The sketch of the head, of which `groups` groups are read; `weights` are those it is drawn with. */
+export function setSketch(
+  { kernels }: PackedModel,
+  at: number,
+  kind: number,
+  stride: number,
+  groups: number,
+  weights: number,
+  bounds: number,
+): void {
+  kernels.setSegment(OUTSIDE, SKETCH, at, kind, stride, groups, weights, bounds);
+}
+
 /** f32 [kv heads][head size] each: the factors of a layer's keys and queries. */
 export function setSmoothing({ kernels }: PackedModel, layer: number, keys: number, queries: number): void {
   kernels.setVector(layer, KEY_SMOOTHING, keys);

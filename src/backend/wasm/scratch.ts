@@ -4,7 +4,7 @@
  */
 import type { TensorRole } from '../session.ts';
 import { LIMIT_BYTES, outOfMemory } from './arena.ts';
-import { MAX_BATCH, unitBytes } from './layout.ts';
+import { MAX_BATCH, packOf, unitBytes } from './layout.ts';
 import type { PackedModel } from './packed-model.ts';
 import { PAGE_POSITIONS } from '../page-blocks.ts';
 import { rotationOffset, writeRecords } from './records.ts';
@@ -18,6 +18,8 @@ export interface StepMemory {
   rotation: number;
   pages: number;
   wanted: number;
+  /** f32 [MAX_BATCH][hidden]: the residual stream. */
+  x: number;
   /** f32 [layers][kv heads][head size], zero until they are found. */
   centres: number;
 }
@@ -96,13 +98,17 @@ export function layOutScratch(model: PackedModel, threads: number): StepMemory {
     rotation: arena.allocate(rotationOffset(shape, shape.ropes.length)),
     pages: arena.allocate(Math.ceil(context / PAGE_POSITIONS) * 4),
     wanted: arena.allocate(MAX_BATCH * 4),
+    x,
     centres,
   };
 }
 
-/** Tells the kernels which forms of activations the matrices meet, and how large a group opens. */
+/**
+ * Tells the kernels which forms of activations the matrices meet, and how large a group opens. A head in 14-bit form may get a
+ * sketch, which meets 8 bits.
+ */
 function setForms({ kernels, matrices }: PackedModel): void {
-  let forms = 0;
+  let forms = kernels.formOf(packOf('Q4_0').kind);
   let openBytes = 0;
   for (const { pack, tensor } of matrices.values()) {
     forms |= kernels.formOf(pack.kind);

@@ -4,6 +4,7 @@
  * stay where the kernels put them and are read in place.
  */
 import { SelvedgeError, assert } from '../../errors.ts';
+import { isPlainGreedy } from '../greedy.ts';
 import { calibrationIds, checksum, writeCentres } from '../key-centres.ts';
 import { snapshotFormat } from '../kv-snapshot.ts';
 import { PAGE_POSITIONS } from '../page-blocks.ts';
@@ -11,7 +12,10 @@ import { rotationOf, writeRotation } from '../rotation.ts';
 import type { Rotation } from '../rotation.ts';
 import { createSamplerScratch, pickToken } from '../sampler.ts';
 import type { KvBlocks, KvCache, Pick, PickRequest, Session, SessionInfo, StepOptions } from '../session.ts';
+import { LIMIT_BYTES } from './arena.ts';
 import { WasmCache } from './cache.ts';
+import { HeadSketch } from './head-sketch.ts';
+import type { SketchType } from './head-sketch.ts';
 import { MAX_BATCH, unitBytes } from './layout.ts';
 import { kernelsVersion } from './module.ts';
 import { PagePool } from './pages.ts';
@@ -85,6 +89,9 @@ export class WasmSession implements Session {
   #checksum = 0;
   /** Of the keys and values of a few tokens: relaxed SIMD may round otherwise on another processor. */
   #rounding = 0;
+  #sketch: HeadSketch | undefined;
+  /** The best token, where the last step found it through the sketch: there are no logits then. */
+  #winner: number | undefined;
   #disposed = false;
 
   constructor(model: PackedModel, step: StepMemory, workers: Worker[]) {
@@ -115,7 +122,7 @@ export class WasmSession implements Session {
       memory: {
         weightBytes,
         kvBytes: this.#pool.allocatedBytes,
-        scratchBytes: this.#scratchBytes,
+        scratchBytes: this.#scratchBytes + (this.#sketch?.bytes ?? 0),
         totalBytes: arena.memory.buffer.byteLength,
       },
     };
@@ -161,6 +168,7 @@ export class WasmSession implements Session {
     const cache = this.createCache();
     const ids = calibrationIds(plan.shape).slice(0, this.#context);
     this.run(ids, cache, []);
+    this.#sketch = HeadSketch.of(this.#model, this.#step.x, ids.length);
     const page = cache.pageAt(0);
     this.#rounding = checksum(arena.ints(page, this.#pool.pageBytes / 4));
     if (options.kv === 'q8') this.#centreKeys(page, ids.length);
@@ -207,13 +215,16 @@ export class WasmSession implements Session {
     );
     const position = cache.length;
     const start = performance.now();
-    this.run(ids, cache, requests, options);
+    const isGreedy = requests.length === 1 && isPlainGreedy(requests[0]!.sampling);
+    this.run(ids, cache, requests, options, isGreedy && this.#sketch?.begin());
     cache.advance(ids.length);
     if (ids.length === 1) {
       const count = this.#governor.observe(performance.now() - start);
       if (count !== this.#threads) this.useThreads(count);
     }
-    return requests.map(({ row, sampling }, i) => this.#pick(i, sampling, position + row + 1));
+    const picks = requests.map(({ row, sampling }, i) => this.#pick(i, sampling, position + row + 1));
+    if (isGreedy && this.#winner === undefined) this.#watch(requests[0]!.row, position);
+    return picks;
   }
 
   /** The kernels' part of a step. The cache's length stays. */
@@ -222,6 +233,7 @@ export class WasmSession implements Session {
     cache: WasmCache,
     requests: readonly { row: number }[],
     { view, candidates }: StepOptions = {},
+    winnerOnly = false,
   ): void {
     const { kernels, arena, plan } = this.#model;
     const { shape } = plan;
@@ -251,19 +263,51 @@ export class WasmSession implements Session {
       const at = this.#step.rotation + rotationOffset(shape, i);
       writeRotation(rotation, cache.length, arena.floats(at, ids.length * 2 * rotation.frequencies.length));
     });
-    kernels.setStep(
+    this.#forward(
       ids.length,
       cache.length,
+      requests.length,
+      view === 'draft',
+      winnerOnly ? this.#candidates : 0,
+    );
+    this.#winner = winnerOnly ? kernels.winner() : undefined;
+    if (winnerOnly) this.#sketch?.review(kernels.winnerGroups(), Math.ceil(this.#candidates / 16));
+  }
+
+  #forward(rows: number, position: number, wanted: number, isDraft: boolean, winner: number): void {
+    const { kernels } = this.#model;
+    kernels.setStep(
+      rows,
+      position,
       this.#step.ids,
       this.#step.rotation,
       this.#step.pages,
-      requests.length,
+      wanted,
       this.#step.wanted,
       this.#logits.at,
-      view === 'draft' ? 1 : 0,
+      isDraft ? 1 : 0,
+      winner,
     );
     kernels.beginStep();
     kernels.forward(0);
+  }
+
+  /** After a greedy step with all logits: a sketch is drawn where it pays, and room for a whole cache stays. */
+  #watch(row: number, position: number): void {
+    const cacheBytes = Math.ceil(this.#context / PAGE_POSITIONS) * this.#pool.pageBytes;
+    const room = LIMIT_BYTES - this.#model.arena.usedBytes - cacheBytes;
+    const type = this.#sketch?.watch(row, position, this.#logitsInPlace(0), room);
+    if (type) this.sketchHead(type);
+  }
+
+  /** From now on a greedy pick reads the sketch first. Without memory for it all stays as it was. */
+  sketchHead(type: SketchType): void {
+    try {
+      this.#sketch?.place(type);
+    } catch {
+      return;
+    }
+    this.#forward(0, 0, 0, false, -1);
   }
 
   #limitHead(candidates: number): void {
@@ -272,18 +316,12 @@ export class WasmSession implements Session {
     assert(candidates >= 1 && candidates <= vocabSize, `${candidates} candidates of ${vocabSize} tokens`);
     this.#candidates = candidates;
     limitHead(this.#model, Math.ceil(candidates / 16));
+    this.#sketch?.limit(Math.ceil(candidates / 16));
   }
 
   #pick(index: number, sampling: PickRequest['sampling'], position: number): Pick {
-    const plainGreedy =
-      sampling.temperature === 0 &&
-      !sampling.statistics &&
-      !sampling.bias?.size &&
-      sampling.repetitionPenalty === 1 &&
-      sampling.frequencyPenalty === 0 &&
-      sampling.presencePenalty === 0;
-    if (plainGreedy) {
-      const id = this.#model.kernels.argmax(this.#logitsAt(index), this.#candidates);
+    if (isPlainGreedy(sampling)) {
+      const id = this.#winner ?? this.#model.kernels.argmax(this.#logitsAt(index), this.#candidates);
       return { id, logprob: NaN, margin: NaN, entropy: NaN };
     }
     return pickToken(this.#logitsInPlace(index), sampling, position, this.#sampler);
@@ -298,6 +336,8 @@ export class WasmSession implements Session {
   }
 
   logits(index: number): Float32Array {
+    if (this.#winner !== undefined) this.#forward(0, 0, 1, false, 0);
+    this.#winner = undefined;
     return this.#logitsInPlace(index).slice();
   }
 

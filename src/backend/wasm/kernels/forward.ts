@@ -7,10 +7,11 @@
  * thread count leaves the bits alone.
  */
 import { attendRow, attendRows, combineRow, storeRows } from './attend';
-import { DOWN, EMBEDDING, GATE, HEAD, OUTPUT, OUTSIDE, QUERY, Segment, layer, plan, segment, step } from './plan';
+import { DOWN, EMBEDDING, GATE, HEAD, OUTPUT, OUTSIDE, QUERY, SKETCH, Segment, layer, plan, segment, step } from './plan';
 import { unpackRow } from './packs';
 import { ADD, STORE, addNormed, formsOf, gatedProduct, groupsOf, meet, perTile, prepare, product } from './product';
 import { barrier, startThreads } from './sync';
+import { drawSketch, groupsRead, runWinner, winnerOf } from './winner';
 
 /** Puts the embeddings of the step's ids into x, clears the claims and wakes the threads. Thread 0 only. */
 export function beginStep(): void {
@@ -85,7 +86,7 @@ function runLayer(index: i32, rows: i32, thread: i32, phase: i32): i32 {
   act = prepare(p.inner, 0, 0, p.ffn, formsOf(down, 1), rows, thread, phase + 9);
   addToStream(down, downTile, p.ffn, rows, act, l.postFfnNorm, thread, phase + 10);
   if (index + 1 < p.layers) meet(segment(index + 1, QUERY), 3, qkvTile, rows, thread);
-  else meet(segment(OUTSIDE, HEAD), 1, HEAD_TILE, rows, thread);
+  else meet(segment(OUTSIDE, step().winner > 0 ? SKETCH : HEAD), 1, HEAD_TILE, rows, thread);
   return phase + LAYER_PHASES;
 }
 
@@ -104,13 +105,30 @@ function runHead(wanted: i32, thread: i32, phase: i32): void {
  * that wakes late from it may find the next step's numbers there.
  */
 export function forward(thread: i32): void {
-  const rows = step().rows, wanted = step().wanted;
-  let phase = 0;
-  for (let i = 0; i < plan().layers; i++) phase = runLayer(i, rows, thread, phase);
-  runHead(wanted, thread, phase);
+  const rows = step().rows, wanted = step().wanted, winner = step().winner;
+  if (rows > 0) {
+    let phase = 0;
+    for (let i = 0; i < plan().layers; i++) phase = runLayer(i, rows, thread, phase);
+  }
+  if (winner > 0) runWinner(thread, headPhase());
+  else if (winner < 0) drawSketch(thread, headPhase());
+  else runHead(wanted, thread, headPhase());
+}
+
+function headPhase(): i32 {
+  return plan().layers * LAYER_PHASES;
 }
 
 /** Phases of a step: one claim counter each. */
 export function phaseCount(): i32 {
-  return plan().layers * LAYER_PHASES + 2;
+  return headPhase() + 3;
+}
+
+/** Of a step that asked for a winner: the token, and how many groups of 16 logits were computed for it. */
+export function winner(): i32 {
+  return winnerOf(headPhase());
+}
+
+export function winnerGroups(): i32 {
+  return groupsRead(headPhase());
 }

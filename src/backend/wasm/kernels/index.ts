@@ -6,7 +6,8 @@ export {
   recordBytes, setArithmetic, setAttention, setBuffers, setRecords, setSegment, setShape, setStep, setThreads, setVector,
 } from './plan';
 export { formOf, openBytes, packGroup } from './packs';
-export { beginStep, forward, phaseCount } from './forward';
+export { sketchGroup } from './sketch';
+export { beginStep, forward, phaseCount, winner, winnerGroups } from './forward';
 export { actBytes, scratchBytes, setForms } from './workspace';
 export { probeWideDot, useWideDot } from './scores';
 export { initConstants } from './simd';

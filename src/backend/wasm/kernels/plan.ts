@@ -117,9 +117,12 @@ const SEGMENTS: i32 = 7;
 export const OUTSIDE: i32 = -1;
 export const EMBEDDING: i32 = 0;
 export const HEAD: i32 = 1;
+/** Of the head (sketch.ts): `offsets` are the weights that it was drawn with, `bias` its bounds. */
+export const SKETCH: i32 = 2;
 
 @unmanaged
 export class Step {
+  /** 0: no layer is run, the rows of the last step are still there. */
   rows: i32;
   /** Position of the first row. */
   position: i32;
@@ -136,6 +139,11 @@ export class Step {
   logits: usize;
   /** 1 attention reads the upper four bits of int8 keys and values only, 0 all of them. */
   coarse: i32;
+  /**
+   * Above 0: of the one row that wants logits only the best of the first so many tokens is asked for, and the sketch of the head is
+   * there. Below: that sketch is drawn.
+   */
+  winner: i32;
 }
 
 export const STEP_AT: usize = 2048;
@@ -257,7 +265,7 @@ export function setAttention(index: i32, window: i32, ropeSize: i32, ropeHalves:
 
 export function setStep(
   rows: i32, position: i32, ids: usize, rotation: usize, pages: usize, wanted: i32, wantedRows: usize, logits: usize,
-  coarse: i32,
+  coarse: i32, winner: i32,
 ): void {
   const s = step();
   s.rows = rows;
@@ -269,4 +277,5 @@ export function setStep(
   s.wantedRows = wantedRows;
   s.logits = logits;
   s.coarse = coarse;
+  s.winner = winner;
 }

@@ -120,7 +120,7 @@ function addBias(bias: usize, rows: i32, to: usize): void {
 }
 
 /** Outputs of group `g` of a segment for all rows. `out`: first row's first output; rows are `stride` bytes apart. */
-function groupProduct(
+export function groupProduct(
   s: Segment, g: i32, columns: i32, rows: i32, act: usize, out: usize, stride: usize, mode: i32, scale: f32, thread: i32,
 ): void {
   const kind = s.kind, group = s.at + <usize>(g * s.stride), offsets = s.offsets + (<usize>g << 6);

@@ -107,11 +107,10 @@ export function nextStep(seen: i32): i32 {
  */
 export function claim(phase: i32, tiles: i32, thread: i32, threads: i32, taken: i32): i32 {
   if (threads == 1) return taken < tiles ? taken : -1;
-  const counters = plan().counters + (<usize>(phase * threads) << 6);
   let owner = thread;
   for (let i = 0; i < threads; i++) {
     const first = firstTile(tiles, owner, threads), end = firstTile(tiles, owner + 1, threads);
-    const counter = counters + (<usize>owner << 6);
+    const counter = lineOf(phase, owner, threads);
     if (first + atomic.load<i32>(counter) < end) {
       const tile = first + atomic.add<i32>(counter, 1);
       if (tile < end) return tile;
@@ -119,6 +118,12 @@ export function claim(phase: i32, tiles: i32, thread: i32, threads: i32, taken: 
     if (++owner == threads) owner = 0;
   }
   return -1;
+}
+
+/** The line of a phase and thread: its claim counter, and room for what it finds. */
+// @ts-ignore: decorator
+@inline export function lineOf(phase: i32, thread: i32, threads: i32): usize {
+  return plan().counters + (<usize>(phase * threads + thread) << 6);
 }
 
 /** First tile of a thread's share. */
