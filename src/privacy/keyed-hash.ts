@@ -13,6 +13,8 @@ export interface KeyedHash {
   windows(mixed: Mixed, length: number): Windows;
   /** Of all units. */
   whole(units: Int32Array): number;
+  /** Of several hashes in their order. */
+  combine(...hashes: readonly number[]): number;
 }
 
 export interface Mixed {
@@ -68,10 +70,16 @@ export function createKeyedHash(key: Uint32Array): KeyedHash {
     return { highs, lows };
   }
 
+  function whole(units: Int32Array): number {
+    return units.length === 0 ? 0 : keyOf(windows(mix(units), units.length), 0);
+  }
+
   return {
     mix,
     windows,
-    whole: (units) => (units.length === 0 ? 0 : keyOf(windows(mix(units), units.length), 0)),
+    whole,
+    combine: (...hashes) =>
+      whole(Int32Array.from(hashes.flatMap((one) => [one / 2 ** LOW_BITS, one % 2 ** LOW_BITS]))),
   };
 }
 

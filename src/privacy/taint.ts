@@ -83,10 +83,7 @@ export function createTaintStore({
   const fingerprints = createFingerprints(hash, read);
   /** Parts that had a label. */
   const labels = new Map<number, PrivacyClass>();
-  const answers = createAnswers(
-    (...hashes) => hash.whole(Int32Array.from(hashes.flatMap((one) => [one / 2 ** 21, one % 2 ** 21]))),
-    () => createVault(random),
-  );
+  const answers = createAnswers(hash.combine, () => createVault(random));
 
   function hashOf(text: string): number {
     const tidy = text.normalize('NFC').replace(/\s+/g, ' ').trim();

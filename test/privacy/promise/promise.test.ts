@@ -65,7 +65,7 @@ describe('is broken', () => {
         weakenStore: (store) => ({
           ...store,
           classOf: () => 'public',
-        classIn: () => 'public',
+          classIn: () => 'public',
           label(messages, defaults) {
             const labelled = store.label(messages, defaults);
             const texts = labelled.texts.map((text) =>
