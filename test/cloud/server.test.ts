@@ -88,8 +88,14 @@ describe('the endpoint on loopback', () => {
     expect((await fetch(`${server.baseURL}/models`)).status).toBe(401);
     await ask({ messages: [{ role: 'user', content: 'say: Ünal' }] });
     expect(server.received.at(-1)?.body).toContain('say: Ünal');
+    expect(new Set(await Promise.all([1, 2].map(idOfAnswer))).size).toBe(2);
   });
 });
+
+async function idOfAnswer(): Promise<string | undefined> {
+  const { chunks } = await collect(open().chat(saying('Yes.'), { cover }));
+  return chunks[0]?.id;
+}
 
 async function ask(body: object): Promise<{ choices: [{ message: { content: string } }] }> {
   const response = await fetch(`${server.baseURL}/chat/completions`, {
