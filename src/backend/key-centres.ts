@@ -34,14 +34,32 @@ export function writeCentres(
   out: Float32Array,
 ): void {
   const headSize = out.length;
+  const mean = new Float64Array(headSize);
   for (let dim = 0; dim < headSize; dim++) {
-    if (rotation && !isStill(rotation, pairOf(rotation, dim))) continue;
     let sum = 0;
     for (let position = FIRST_POSITION; position < positions; position++) {
       const at = (position >> 2) * headSize * 4 + (dim >> 2) * 16 + (position & 3) * 4 + (dim & 3);
       sum += (keys[at]! - 128) * scales[position]!;
     }
-    out[dim] = sum / Math.max(1, positions - FIRST_POSITION);
+    mean[dim] = sum / Math.max(1, positions - FIRST_POSITION);
+  }
+  undoHadamard(mean);
+  mean.forEach((value, dim) => {
+    if (!rotation || isStill(rotation, pairOf(rotation, dim))) out[dim] = value;
+  });
+}
+
+/** Undoes what keys go through before they are rounded (wasm/kernels/hadamard.ts), in place. */
+function undoHadamard(x: Float64Array): void {
+  const quads = x.length / 4;
+  const end = 4 * (quads & -quads);
+  for (let half = 4; half < end; half *= 2) {
+    for (let i = 0; i < x.length; i++) {
+      if ((i / half) & 1) continue;
+      const [a, b] = [x[i]!, x[i + half]!];
+      x[i] = (a + b) / 2;
+      x[i + half] = (a - b) / 2;
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The products of the reference forward pass with the kernels' own rounding of activations (kernels/quantize.ts), so that what
  * is left between the two is the order of sums and the kernels' e^x. For weights of up to 6 bits: blocks of 32 in 8 bits, and
- * again what that left over where a block's scale is above twice the row's root mean square. For 8-bit ones: the row in 14.
+ * again what that left over where a block's scale is above three times the row's root mean square. For 8-bit ones: the row in 14.
  * For floats: not at all.
  */
 import type { Matrix } from '../models/reference-forward.ts';
@@ -30,7 +30,7 @@ export function in8Bits(x: Float32Array): Float32Array {
   blocks.forEach((block, i) => {
     const scale = scales[i]!;
     const inverse = scale > 0 ? f(1 / scale) : 0;
-    const isRefined = scale * scale > 4 * meanSquare;
+    const isRefined = scale * scale > 9 * meanSquare;
     block.forEach((value, j) => {
       const coarse = roundToEven(f(value * inverse)) * scale;
       const left = isRefined ? (roundToEven(((value - coarse) * 254) / scale) * scale) / 254 : 0;

@@ -160,12 +160,41 @@ function rotationText(shape: AttentionShape, lane: '' | '.x'): string {
   workgroupBarrier();`;
 }
 
+/**
+ * The Hadamard transform that int8 keys, and with them queries, go through (wasm/kernels/hadamard.ts); queries' scale makes up
+ * for what it multiplies products by.
+ */
+function hadamardText({ headSize, kv }: AttentionShape, lane: '' | '.x'): string {
+  if (kv !== 'q8') return '';
+  const stages = [];
+  for (let half = 1; half < hadamardWidth(headSize); half *= 2) {
+    stages.push(`
+  workgroupBarrier();
+  for (var i = t; i < 2u * DIM_QUADS; i += 64u) {
+    let pair = i >> 2u;
+    let first = ((pair & ~${half - 1}u) << 3u) | ((pair & ${half - 1}u) << 2u) | (i & 3u);
+    let a = heads[first]${lane};
+    let b = heads[first + ${4 * half}u]${lane};
+    heads[first]${lane} = a + b;
+    heads[first + ${4 * half}u]${lane} = a - b;
+  }`);
+  }
+  return `${stages.join('')}
+  workgroupBarrier();`;
+}
+
+function hadamardWidth(headSize: number): number {
+  const quads = headSize / 4;
+  return quads & -quads;
+}
+
 export const LANES = ['x', 'y', 'z', 'w'] as const;
 
 /** Queries of one turn of a row, made ready in \`heads\` [dim] (lanes: heads; those beyond PER_KV are 0). */
 export function queriesText(shape: AttentionShape): string {
   const { width, perKv } = turnsOf(shape);
-  const factor = shape.softCap === 0 ? shape.scale * Math.LOG2E : shape.scale;
+  const gain = shape.kv === 'q8' ? hadamardWidth(shape.headSize) : 1;
+  const factor = (shape.softCap === 0 ? shape.scale * Math.LOG2E : shape.scale) / gain;
   const load = LANES.slice(0, width).map((lane, i) => {
     const line = `v.${lane} = qkv[base + ${i}u * HEAD_SIZE + d];`;
     return perKv % width === 0 ? line : `if (turn * WIDTH + ${i}u < PER_KV) { ${line} }`;
@@ -184,7 +213,7 @@ fn prepareQueries(t: u32, row: u32, kvHead: u32, turn: u32) {
   }${normText(shape.queryNorm, shape, 'heads[d] = (heads[d] * inverse) * vectors[QUERY_NORM + d];', '')}${rotationText(shape, '')}
   for (var d = t; d < HEAD_SIZE; d += 64u) {
     heads[d] = (heads[d] * vectors[QUERY_SMOOTHING + kvHead * HEAD_SIZE + d]) * ${float(factor)};
-  }
+  }${hadamardText(shape, '')}
   workgroupBarrier();
 }
 `;
@@ -219,11 +248,11 @@ fn storeRow(t: u32, row: u32, kvHead: u32, position: u32) {
     heads[d] = vec4<f32>(key, qkv[base + KV_HEADS * HEAD_SIZE + d], 0.0, 0.0);
     squares.x = fma(key, key, squares.x);
   }${normText(shape.keyNorm, shape, 'heads[d].x = (heads[d].x * inverse) * vectors[KEY_NORM + d];', '.x')}${rotationText(shape, '.x')}
-  var most = vec4<f32>();
   for (var d = t; d < HEAD_SIZE; d += 64u) {
     heads[d].x = fma(heads[d].x, vectors[KEY_SMOOTHING + own + d], -vectors[CENTRE + own + d]);
-    most = max(most, abs(heads[d]));
-  }
+  }${hadamardText(shape, '.x')}
+  var most = vec4<f32>();
+  for (var d = t; d < HEAD_SIZE; d += 64u) { most = max(most, abs(heads[d])); }
   let unit = (pages[position / 64u] * KV_HEADS + kvHead) * UNIT;
   let slot = position & 63u;
   let quad = slot >> 2u;

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seeded } from '../../../test/models/random.ts';
+import { undoneHadamard } from '../../../test/models/hadamard.ts';
 import { rotate } from '../../../test/models/reference-rotation.ts';
 import { unpackSnapshot, snapshotFormat } from '../kv-snapshot.ts';
 import { rotationOf } from '../rotation.ts';
@@ -233,6 +234,10 @@ async function heldBy(cache: GpuCache, model: ModelShape, kv: 'q8' | 'f32', chec
           key[head * headSize + d] = k * scales(0);
           value[head * headSize + d] = v * scales(64);
         }
+      }
+      if (kv === 'q8') {
+        const own = key.subarray(head * headSize, (head + 1) * headSize);
+        own.set(undoneHadamard(own));
       }
     }
     held.keys.push(key);

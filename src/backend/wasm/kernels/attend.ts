@@ -34,7 +34,7 @@ export function attendRow(layerIndex: i32, thread: i32, phase: i32): void {
     }
     if (kvHead == 0 || taken == 0) readTile(layerIndex, kvHead, p.kvHeads - kvHead, tile, position);
     for (let h = 0; h < perKv; h++) {
-      if (p.kvInt8) prepareQueries(layerIndex, buffer + <usize>h * headBytes, 0, 1, attentionScratch(thread));
+      if (p.kvInt8) prepareQueries(buffer + <usize>h * headBytes, 0, 1, attentionScratch(thread));
       const partial = p.partials + <usize>((kvHead * perKv + h) * p.maxTiles + tile) * partialBytes();
       attendHead(layerIndex, kvHead, buffer + <usize>h * headBytes, 0, 1, position, l.window, tile, thread, partial, 0);
     }
@@ -105,7 +105,7 @@ export function attendRows(layerIndex: i32, rows: i32, thread: i32, phase: i32):
     const query = p.qkv + <usize>row * rowBytes + <usize>head * headBytes;
     // The first group is the longest: what it has read is near for the others.
     const isFirst = t < p.heads && (head % perKv == 0 || taken == 0);
-    if (p.kvInt8) prepareQueries(layerIndex, query, rowBytes, count, attentionScratch(thread));
+    if (p.kvInt8) prepareQueries(query, rowBytes, count, attentionScratch(thread));
     for (let tile = firstTileOf(window, first); tile <= (first + count - 1) / TILE; tile++) {
       if (isFirst) readTile(layerIndex, head / perKv, 1, tile, first + count - 1);
       attendHead(

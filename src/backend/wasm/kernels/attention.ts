@@ -4,23 +4,23 @@
  *
  * The integer sums are exact, so one row alone and four rows together give the same bits.
  */
+import { hadamard, hadamardWidth } from './hadamard';
 import { queryBytes, quantizeQuery, scoreCoarse, scoreFour, scoreFourWide, scoreOne, scoreOneWide, wideDot } from './scores';
 import { LOG2E, RELAXED } from './simd';
 import { TILE, lowest, weightsOf } from './softmax';
-import { layer, plan, step } from './plan';
+import { plan, step } from './plan';
 import { unitOf } from './rotate';
 import { LISTS_BYTES, weigh } from './weigh';
 
 /** Scratch of an attention task, in bytes, for four rows. */
-const DIGIT_BYTES: usize = 4 * 2112; // 4 rows of up to 256 dims: 64 quads and a tail
-const QUERY_BYTES: usize = 2 * DIGIT_BYTES;
+const QUERY_BYTES: usize = 4 * 2112; // 4 rows of up to 256 dims: 64 quads and a tail
 const SCORES_BYTES: usize = 4 * 1024;
 /** Of a position, one digit of it if there are two. */
 const WEIGHT: usize = RELAXED ? 1 : 2;
 const WEIGHT_BYTES: usize = 4 * 512;
 const SCALE_BYTES: usize = 1024;
 const SUM_BYTES: usize = 2 * 256 * 4;
-export const ATTENTION_SCRATCH: usize = QUERY_BYTES + SCORES_BYTES + WEIGHT_BYTES + SCALE_BYTES + SUM_BYTES + LISTS_BYTES + SCORES_BYTES;
+export const ATTENTION_SCRATCH: usize = QUERY_BYTES + SCORES_BYTES + WEIGHT_BYTES + SCALE_BYTES + SUM_BYTES + LISTS_BYTES;
 
 /** Values x weights for one query of a tile, into its partial. `sums`: scratch i32 [2][headSize]. */
 function values(
@@ -64,30 +64,13 @@ function scoreRows(
   }
 }
 
-/**
- * Whether the queries of a layer have a second digit, for what the first one rounds away: where norms make some pairs of
- * queries large, their rounding would cost more than that of keys and values together.
- */
-// @ts-ignore: decorator
-@inline function isRefined(layerIndex: i32): bool {
-  const l = layer(layerIndex);
-  return l.queryNorm != 0 && l.querySmoothing != 0 && !step().coarse;
-}
-
 /** Quantises the rotated queries of 1..4 rows (f32, `rowBytes` apart) into the scratch of an attention task. They are used up. */
-export function prepareQueries(layerIndex: i32, queries: usize, rowBytes: usize, rows: i32, scratch: usize): void {
+export function prepareQueries(queries: usize, rowBytes: usize, rows: i32, scratch: usize): void {
   const size = plan().headSize;
-  const factor = LOG2E * plan().attentionScale;
+  const factor = LOG2E * plan().attentionScale / <f32>hadamardWidth(size);
   for (let r = 0; r < rows; r++, queries += rowBytes, scratch += queryBytes(size)) {
+    hadamard(queries, size);
     quantizeQuery(queries, size, factor, scratch);
-    if (isRefined(layerIndex)) quantizeQuery(queries, size, factor, scratch + DIGIT_BYTES);
-  }
-}
-
-/** Adds scores of 1..4 rows and 16 positions to others. */
-function addScores(from: usize, rows: i32, to: usize): void {
-  for (let r = 0; r < rows; r++, from += 1024, to += 1024) {
-    for (let i: usize = 0; i < 64; i += 16) v128.store(to + i, f32x4.add(v128.load(to + i), v128.load(from + i)));
   }
 }
 
@@ -121,12 +104,12 @@ export function attendTile(
   const p = plan();
   const size = p.headSize;
   const quadBytes = <usize>size << 2, stride = queryBytes(size);
-  const wide = wideDot(), coarse = step().coarse != 0, refined = isRefined(layerIndex);
+  const wide = wideDot(), coarse = step().coarse != 0;
   const scores = scratch + QUERY_BYTES;
   const weights = scores + SCORES_BYTES;
   const valueScales = weights + WEIGHT_BYTES;
   const sums = valueScales + SCALE_BYTES;
-  const list = sums + SUM_BYTES, more = list + LISTS_BYTES;
+  const list = sums + SUM_BYTES;
   const start = tile * TILE;
   const longest = min(first + rows - start, TILE);
   for (let i = lowest(window, first, tile) & ~15; i < longest; i += 16) {
@@ -136,9 +119,6 @@ export function attendTile(
     const out = scores + (<usize>i << 2);
     for (let j: usize = 0; j < 64; j += 16) v128.store(valueScales + (<usize>i << 2) + j, v128.load(keyScales + j, 256));
     scoreRows(wide, coarse, rows, keys, quadBytes, scratch, stride, keyScales, out);
-    if (!refined) continue;
-    scoreRows(wide, false, rows, keys, quadBytes, scratch + DIGIT_BYTES, stride, keyScales, more);
-    addScores(more, rows, out);
   }
   // From the longest row to the shortest, since each clears the scales behind its own end.
   for (let r = rows - 1; r >= 0; r--) {

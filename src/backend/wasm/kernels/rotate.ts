@@ -12,6 +12,7 @@
  * what differs. Where biases make some pairs of all keys large, those are divided by a factor that the queries are multiplied
  * with (../key-smoothing.ts).
  */
+import { hadamard } from './hadamard';
 import { rmsNorm } from './quantize';
 import { maxLanes, rounded } from './simd';
 import { Layer, plan, step } from './plan';
@@ -82,10 +83,11 @@ export function prepareHead(x: usize, l: Layer, row: i32, norm: usize, smoothing
   return i8x16.narrow_i16x8_s(n, n);
 }
 
-/** A key (less its centre) as k + 128, dim quads 16 bytes apart. Returns its scale. */
+/** A key (less its centre, transformed) as k + 128, dim quads 16 bytes apart. Returns its scale. */
 function storeKey(x: usize, centre: usize, length: i32, out: usize): f32 {
   const bytes = <usize>length << 2;
   for (let i: usize = 0; i < bytes; i += 16) v128.store(x + i, f32x4.sub(v128.load(x + i), v128.load(centre + i)));
+  hadamard(x, length);
   const scale = scaleOf(x, length);
   const inverse = f32x4.splat(scale > 0 ? <f32>1 / scale : 0);
   const flip = i8x16.splat(-128);

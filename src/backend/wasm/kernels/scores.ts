@@ -41,17 +41,16 @@ export const QUERY_TAIL: usize = 16;
   return (size >> 2) * QUERY_QUAD + QUERY_TAIL;
 }
 
-/** Quantises a rotated query (f32 [size]), its scores to be scaled by `factor`. What the rounding leaves over is left in its place. */
+/** Quantises a rotated query (f32 [size]), its scores to be scaled by `factor`. */
 export function quantizeQuery(x: usize, size: i32, factor: f32, out: usize): void {
   let m = f32x4.splat(0);
   for (let i: usize = 0; i < <usize>size << 2; i += 16) m = f32x4.pmax(m, f32x4.abs(v128.load(x + i)));
   const largest = maxLanes(m);
-  const inverse = f32x4.splat(largest > 0 ? <f32>127 / largest : 0), scale = largest / <f32>127;
+  const inverse = f32x4.splat(largest > 0 ? <f32>127 / largest : 0);
   const wide = wideDot();
   let start = i32x4.splat(0);
   for (let i: usize = 0; i < <usize>size << 2; i += 16) {
     const q = rounded(v128.load(x + i), inverse);
-    v128.store(x + i, f32x4.sub(v128.load(x + i), f32x4.mul(f32x4.convert_i32x4_s(q), f32x4.splat(scale))));
     if (RELAXED) {
       const n = i16x8.narrow_i32x4_s(wide ? q : i32x4.abs(q), i32x4.shr_s(q, 31));
       const bytes = i8x16.narrow_i16x8_s(n, n);
@@ -66,7 +65,7 @@ export function quantizeQuery(x: usize, size: i32, factor: f32, out: usize): voi
     }
     out += QUERY_QUAD;
   }
-  store<f32>(out, scale * factor);
+  store<f32>(out, largest / <f32>127 * factor);
   store<i32>(out, sumLanesInt(start), 4);
 }
 
