@@ -53,6 +53,12 @@ const forbidden: Record<string, Case> = {
     useType('../../engine/x.ts'),
     'lowest room',
   ),
+  'one backend may not import the other': bad(
+    'src/backend/webgpu/a.ts',
+    use('../wasm/x.ts'),
+    'do not know each other',
+  ),
+  'nor the other way round': bad('src/backend/wasm/b.ts', use('../webgpu/x.ts'), 'do not know each other'),
   'storage may not import model': bad('src/storage/a.ts', use('../model/x.ts'), 'its own files'),
   'rpc may not import the client': bad(
     'src/rpc/connect.ts',

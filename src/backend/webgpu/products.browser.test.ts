@@ -57,8 +57,13 @@ interface Weights {
 }
 
 /** A random matrix, written in chunks of odd sizes. */
-function weights(type: TensorType, columns: number, rows: number, rowsOfPart = rows): Weights {
-  const bytes = quantise(type, normals(columns * rows, 1 / Math.sqrt(columns)));
+function weights(
+  type: TensorType,
+  columns: number,
+  rows: number,
+  { rowsOfPart = rows, spread = 1 / Math.sqrt(columns) } = {},
+): Weights {
+  const bytes = quantise(type, normals(columns * rows, spread));
   const byteLength = (columns * rows * blockOf(type).bytes) / blockOf(type).size;
   const tensor: TensorPlan = {
     name: type,
@@ -118,9 +123,9 @@ const stepOf = (rows: number, others: Partial<StepNumbers> = {}): StepNumbers =>
 describe.each(TYPES)('a matrix of %s', (type) => {
   const columns = type.endsWith('_K') ? 512 : 96;
 
-  test('is read as its format defines it, in one part or several', async () => {
-    for (const rowsOfPart of [11, 4]) {
-      const { values, parts } = weights(type, columns, 11, rowsOfPart);
+  test('is read as its format defines it, in one part or several, and where halves are below 2^-14', async () => {
+    for (const options of [{}, { rowsOfPart: 4, spread: 1e-5 }]) {
+      const { values, parts } = weights(type, columns, 11, options);
       const ids = Uint32Array.from({ length: 11 }, (_, i) => (i * 7) % 11);
       const [step, out] = [emptyStep(), bufferOf(new Float32Array(11 * columns))];
       const idsBuffer = bufferOf(ids);
