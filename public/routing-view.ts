@@ -13,6 +13,7 @@ export function createBadge(decision: Decision | undefined): HTMLElement {
   const details = element('details', 'decision');
   const reasons = element('ul', 'reasons');
   for (const line of reasonLines(decision)) reasons.append(element('li', '', line));
+  details.dataset['decision'] = decision.id;
   details.append(element('summary', 'badge', badgeText(decision)), element('p', '', decision.words), reasons);
   return details;
 }
@@ -28,17 +29,18 @@ function badgeText(decision: Decision | undefined): string {
   }
 }
 
-/** Why nobody else answers: of each plan that was turned down the first gate that did. */
+/** Who would have been next, and why others were turned down, by every gate that did. */
 function reasonLines({ reasons, alternatives }: Decision): string[] {
-  const seen = new Set<string>();
-  const lines = alternatives.map((plan) => `${planName(plan)} would have been next.`);
+  const vetoes = new Map<string, string[]>();
   for (const reason of reasons) {
+    if (reason.verdict === 'pass') continue;
     const name = planName(reason);
-    if (reason.verdict === 'pass' || seen.has(name)) continue;
-    seen.add(name);
-    lines.push(`Not ${name.toLowerCase()}: ${reason.words}`);
+    vetoes.set(name, [...(vetoes.get(name) ?? []), reason.words]);
   }
-  return lines;
+  return [
+    ...alternatives.map((plan) => `${planName(plan)} would have been next.`),
+    ...[...vetoes].map(([name, words]) => `Not ${name.toLowerCase()}: ${words.join(' ')}`),
+  ];
 }
 
 function planName({ kind, provider }: Pick<Decision['reasons'][number], 'kind' | 'provider'>): string {
@@ -52,6 +54,14 @@ export function showRouting(client: Client): void {
   ledger.hidden = false;
   welcomeTitle.textContent = 'What is secret stays on this device';
   client.on('route-egress', ({ row }) => addRow(row));
+  client.on('route-end', ({ decisionId, provider }) => {
+    const summary = document.querySelector(`[data-decision='${decisionId}'] > summary`);
+    const name = provider === 'local' ? 'this device' : provider;
+    // Where another one took over, both are named.
+    if (summary?.textContent && !summary.textContent.toLowerCase().includes(name.toLowerCase())) {
+      summary.textContent += `, ended by ${name}`;
+    }
+  });
 }
 
 function addRow(row: LedgerRow): void {

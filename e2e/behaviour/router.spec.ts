@@ -223,13 +223,19 @@ test('the chat page shows who answered, why, and what left, to eyes, keyboard an
   await chat.keyboard.press('Enter');
   await expect(turn(0).getByText('as it is: it is public')).toBeVisible();
 
-  await sayAs('secret', 'What is the capital of France? Answer in a sentence.');
-  await expect(turn(1).locator('summary')).toHaveText('On this device');
-  await expect(turn(1).locator('.reasons')).toContainText('which never leaves');
-  expect(cloud.received).toHaveLength(1);
+  cloud.failNext({ status: 401 });
+  await sayAs('public', 'Name a colour.');
+  await expect(turn(1).locator('summary')).toHaveText(/^Sent to .*, ended by this device$/);
 
-  const ledger = chat.getByText('What left this page: 1 request');
+  await sayAs('secret', 'What is the capital of France? Answer in a sentence.');
+  await expect(turn(2).locator('summary')).toHaveText('On this device');
+  await expect(turn(2).locator('.reasons')).toContainText('which never leaves');
+  expect(cloud.received).toHaveLength(2);
+
+  const ledger = chat.getByText('What left this page: 2 requests');
   await ledger.click();
-  await expect(chat.locator('#ledger tbody tr')).toContainText(/sent.*127\.0\.0\.1.*bytes.*at most public/);
+  await expect(chat.locator('#ledger tbody tr').first()).toContainText(
+    /sent.*127\.0\.0\.1.*bytes.*at most public/,
+  );
   expect((await new AxeBuilder({ page: chat }).analyze()).violations).toEqual([]);
 });

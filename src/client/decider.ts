@@ -151,11 +151,12 @@ function factsOf(
   };
 }
 
-/** Who gave the latest answer in it that was given here. */
+/** Who gave the first answer in it that was given here; in a tool loop, who made the calls. */
 function findBeginner({ messages }: RoutedRequest, { texts }: LabelledConversation): RequestFacts['begunBy'] {
-  const provider = texts.findLast((text) => text.provider !== null)?.provider ?? null;
-  if (provider === null) return null;
-  return { provider, what: messages.at(-1)?.role === 'tool' ? 'tool-loop' : 'conversation' };
+  const givers = texts.flatMap((text) => (text.provider === null ? [] : [text.provider]));
+  const isLoop = messages.at(-1)?.role === 'tool';
+  const provider = givers.at(isLoop ? -1 : 0);
+  return provider === undefined ? null : { provider, what: isLoop ? 'tool-loop' : 'conversation' };
 }
 
 function signalsOf(
