@@ -4,6 +4,7 @@ import type { ByteModel, ByteModelOptions } from '../../test/fakes/byte-model.ts
 import { startInProcess } from '../../test/fakes/in-process.ts';
 import type { InProcessOptions } from '../../test/fakes/in-process.ts';
 import { CONTENT, ask, chat, GREEDY } from '../../test/fakes/requests.ts';
+import { SelvedgeError } from '../errors.ts';
 import type {
   ChatMessage,
   GenerateRequest,
@@ -313,4 +314,48 @@ test('a step costs one turn of the event loop, and none where the flag can be re
     .flatMap((event) => (event.type === 'request-end' ? [event] : []));
   expect(without).toMatchObject({ outcome: 'done', steps: 50, hops: 51, predictedTokens: 51 });
   expect(withFlag).toMatchObject({ outcome: 'done', steps: 50, hops: 0 });
+});
+
+/** A GPU that is lost at its n-th step, and the CPU that is loaded in its place. */
+async function openLossy(lostAt: number): Promise<{ engine: Engine; loads: (string | undefined)[] }> {
+  const lost = new SelvedgeError('device_lost', 'gone', { retryable: true });
+  let steps = 0;
+  const say = (): number[] => textIds('one two three four five six');
+  const gpu = createByteModel({
+    answer: say,
+    beforeStep() {
+      steps += 1;
+      if (steps >= lostAt) throw lost;
+    },
+  });
+  const loads: (string | undefined)[] = [];
+  const { engine, worker } = startInProcess({
+    async loadModel({ device }, { cpuBecause }) {
+      loads.push(`${device}: ${cpuBecause}`);
+      if (device === 'webgpu') return gpu;
+      const placement = { adapter: null, why: cpuBecause ?? '' };
+      return { ...createByteModel({ answer: say }), placement };
+    },
+  });
+  worker.terminate = () => {};
+  await engine.load({ ...LOAD, device: 'webgpu' }, {});
+  return { engine, loads };
+}
+
+test('a GPU that is lost before anything was said is not noticed but by who asks why', async () => {
+  const { engine, loads } = await openLossy(2);
+  const { texts, timings } = await answer(engine, { ...ask('hi'), stream: false });
+  expect(texts[0]).toContain('one two three');
+  // A token for each letter, and the end; those of the GPU do not count.
+  expect(timings.predictedTokens).toBe(texts[0]!.length + 1);
+  expect(loads).toEqual(['webgpu: undefined', 'cpu: A table runs anywhere. But the GPU was lost.']);
+  expect(engine.info().why).toContain('the GPU was lost');
+});
+
+test('a GPU that is lost in an answer ends it, and the next one comes from the CPU', async () => {
+  const { engine, loads } = await openLossy(12);
+  const streamed = { ...ask('hi'), stream: true };
+  await expect(answer(engine, streamed)).rejects.toMatchObject({ code: 'device_lost', retryable: true });
+  expect((await answer(engine, streamed)).texts[0]).toContain('one two three');
+  expect(loads).toHaveLength(2);
 });

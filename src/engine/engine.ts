@@ -93,6 +93,7 @@ export function createEngine(parts: EngineParts): Engine {
   const events = createEventLog(now);
   const scheduler = createScheduler();
   let loaded: Loaded | undefined;
+  let loadRequest: LoadRequest | undefined;
   let lastRequest = 0;
 
   function running(): Loaded {
@@ -100,10 +101,11 @@ export function createEngine(parts: EngineParts): Engine {
     return loaded;
   }
 
-  function infoOf({ info, session, draft, placement: { adapter, why } }: LoadedModel): EngineInfo {
-    const isIsolated = globalThis.crossOriginIsolated === true;
-    const more = { adapter, why, isIsolated, model: info, draft: draft ? draftInfoOf(draft) : null };
-    return { ...session.info(), ...more };
+  /** The GPU is lost with all it held: the CPU takes the model, for the request that has its turn and for all after it. */
+  async function goOnWithoutGpu(): Promise<void> {
+    assert(loadRequest, 'a model was loaded');
+    const cpuBecause = `${running().model.placement.why} But the GPU was lost.`;
+    loaded = await loadAll(parts, { events, scheduler }, { ...loadRequest, device: 'cpu' }, { cpuBecause });
   }
 
   /** Waits for its turn, generates, and tells the log how it ended. */
@@ -112,10 +114,9 @@ export function createEngine(parts: EngineParts): Engine {
     signal: AbortSignal,
     post: (message: GenerationMessage) => void,
   ): Promise<void> {
-    const { model, conversations, prefixes, outputs, speculation } = running();
     const number = ++lastRequest;
     const arrivedAt = now();
-    const prompt = preparePrompt(request, model);
+    const prompt = preparePrompt(request, running().model);
     const queuedAt = now();
     const seed = request.sampling.seed ?? parts.drawSeed();
     const { droppedMessages } = prompt;
@@ -129,7 +130,9 @@ export function createEngine(parts: EngineParts): Engine {
     });
     const counts = { steps: 0, predictedTokens: 0, messages: 1 };
     const breath: Breath = createBreath({ signal, flag: request.cancelFlag, turn, now });
-    const task = (): Promise<void> => {
+    const run = (): Promise<void> =>
+      runGeneration({ ...running(), number, request, prompt, seed, breath, events, now, post }, counts);
+    const task = async (): Promise<void> => {
       events.emit({
         type: 'request-start',
         request: number,
@@ -137,24 +140,15 @@ export function createEngine(parts: EngineParts): Engine {
         waitedMs: now() - queuedAt,
         droppedMessages,
       });
-      return runGeneration(
-        {
-          number,
-          request,
-          prompt,
-          seed,
-          model,
-          conversations,
-          prefixes,
-          outputs,
-          speculation,
-          breath,
-          events,
-          now,
-          post,
-        },
-        counts,
-      );
+      try {
+        await run();
+      } catch (error) {
+        if (!isLost(error)) throw error;
+        await goOnWithoutGpu();
+        if (counts.messages > 1) throw lostInAnswer(error);
+        Object.assign(counts, { steps: 0, predictedTokens: 0 });
+        await run();
+      }
     };
     let outcome: 'done' | 'aborted' | 'failed' = 'failed';
     try {
@@ -175,6 +169,7 @@ export function createEngine(parts: EngineParts): Engine {
     store,
     async load(request, call) {
       assert(!loaded, 'an engine loads one model');
+      loadRequest = request;
       loaded = await loadAll(parts, { events, scheduler }, request, call);
       return infoOf(loaded.model);
     },
@@ -247,6 +242,12 @@ async function openedContent(
   }
 }
 
+function infoOf({ info, session, draft, placement: { adapter, why } }: LoadedModel): EngineInfo {
+  const isIsolated = globalThis.crossOriginIsolated === true;
+  const more = { adapter, why, isIsolated, model: info, draft: draft ? draftInfoOf(draft) : null };
+  return { ...session.info(), ...more };
+}
+
 function draftInfoOf({ info, session }: DraftModel): DraftInfo {
   const { threads, contextLength, memory } = session.info();
   return { ...info, threads, contextLength, memory };
@@ -294,4 +295,17 @@ async function loadWithEvents(
 
 function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError';
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof SelvedgeError && error.code === 'device_lost';
+}
+
+/** What was said cannot be taken back, and another device may have gone on otherwise. */
+function lostInAnswer(cause: unknown): SelvedgeError {
+  return new SelvedgeError(
+    'device_lost',
+    'The GPU was lost in the middle of the answer. The CPU has the model now: ask again.',
+    { retryable: true, cause },
+  );
 }

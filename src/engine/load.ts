@@ -73,7 +73,7 @@ export function createModelLoader(
     async loadModel(request, call) {
       const open = opening(call, request.source.id, { before: 0, bytes: 0 });
       const parts = { store, createCpuSink: createSink, loadWebGpu, ...(gpu === undefined ? {} : { gpu }) };
-      const placement = await choosePlacement(request, open, parts);
+      const placement = await choosePlacement(request, { open, cpuBecause: call.cpuBecause }, parts);
       try {
         return await loadAt(placement, { ...request, store, call });
       } catch (error) {

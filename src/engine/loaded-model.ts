@@ -18,6 +18,8 @@ export interface TextStream {
 export interface LoadCall {
   signal?: AbortSignal;
   onProgress?: (progress: LoadProgress) => void;
+  /** Why it is the CPU that is asked for, in sentences. */
+  cpuBecause?: string;
 }
 
 export interface LoadedModel {

@@ -35,11 +35,11 @@ export function onCpu(createSink: OpenSink, why: string): Placement {
 /** Throws `unsupported_device` where the GPU was asked for and cannot be had. */
 export async function choosePlacement(
   request: LoadRequest,
-  open: OpenOptions,
+  { open, cpuBecause = 'The CPU was asked for.' }: { open: OpenOptions; cpuBecause?: string | undefined },
   { store, createCpuSink, gpu: given, loadWebGpu }: PlacementParts,
 ): Promise<Placement> {
   const { device, source, options } = request;
-  if (device === 'cpu') return onCpu(createCpuSink, 'The CPU was asked for.');
+  if (device === 'cpu') return onCpu(createCpuSink, cpuBecause);
   const refuse = (why: string, cause?: unknown): Placement => {
     if (device === 'auto') return onCpu(createCpuSink, why);
     throw new SelvedgeError('unsupported_device', `${why} Use device 'auto' or 'cpu'.`, {
