@@ -25,8 +25,10 @@ const ESCAPE_START = /\\(?:u(?:0(?:0[25a]?)?)?)?$/iy;
 const MOST_SEPARATORS = 4;
 const ASCII_WORD = /[A-Za-z0-9]/;
 const DIGIT = /\p{Nd}/u;
-/** Behind an alias these make a host name or an address of it. */
-const JOINS = new Set(['.', '@']);
+/** Behind an alias this makes a host name or an address of it; not so an initial, or a number. */
+const JOINS = /^(?:\.[A-Za-z][A-Za-z0-9-]|@[A-Za-z0-9])/;
+const MAY_JOIN = /^(?:\.[A-Za-z]?|@)$/;
+const JOINED = 3;
 
 export function createAliasMatcher(
   entries: readonly (readonly [alias: string, value: string])[],
@@ -57,10 +59,9 @@ export function createAliasMatcher(
     const next = text[end];
     if (next === undefined) return isComplete ? { end, value } : 'wait';
     if (DIGIT.test(next)) return null;
-    if (!JOINS.has(next)) return { end, value };
-    const afterNext = text[end + 1];
-    if (afterNext === undefined) return isComplete ? { end, value } : 'wait';
-    return ASCII_WORD.test(afterNext) ? null : { end, value };
+    const after = text.slice(end, end + JOINED);
+    if (!isComplete && after.length < JOINED && MAY_JOIN.test(after)) return 'wait';
+    return JOINS.test(after) ? null : { end, value };
   }
 
   return {

@@ -21,10 +21,33 @@ export function redactText(text: string, findings: readonly Finding[], vault: Va
   let redacted = '';
   let end = 0;
   for (const finding of findings) {
+    if (finding.end <= end) continue;
+    const start = Math.max(end, wordStart(text, finding.start));
+    const next = wordEnd(text, finding.end);
     const isExact = finding.kind === 'credential' || finding.encoded !== undefined;
-    const found = text.slice(finding.start, finding.end);
-    redacted += text.slice(end, finding.start) + vault.aliasOf(finding.kind, found, { isExact });
-    end = finding.end;
+    const alias = vault.aliasOf(finding.kind, text.slice(start, next), { isExact });
+    redacted += text.slice(end, start) + alias;
+    end = next;
   }
   return redacted + text.slice(end);
 }
+
+/**
+ * A word of which a part is found goes whole: its rest would say what it was, and an alias with letters or digits behind it is
+ * another word.
+ */
+function wordStart(text: string, at: number): number {
+  let start = at;
+  while (IN_WORD.test(text[start - 1] ?? '') && !SPACE.test(text[start] ?? '')) start -= 1;
+  return start;
+}
+
+function wordEnd(text: string, at: number): number {
+  let end = at;
+  while (IN_WORD.test(text[end] ?? '') && !SPACE.test(text[end - 1] ?? '')) end += 1;
+  return end;
+}
+
+/** Digits, and letters of scripts that put spaces between words. */
+const IN_WORD = /[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}\p{Nd}]/u;
+const SPACE = /\s/;

@@ -83,6 +83,7 @@ describe('nothing else comes back', () => {
     ['an alias of another chat', vaultOf(VALUES, 2).aliases[0] ?? ''],
     ['a host name', `${anna}.example.com`],
     ['an address at a host', `${anna}@example.com`],
+    ['a short host name', `${anna}.io`],
     ['letters too far apart', anna.replace('-', ' - - - ')],
   ])('%s', (_, text) => {
     expect(restore(`See ${text}!`, vault)).toBe(`See ${text}!`);

@@ -51,6 +51,8 @@ export const MUTATIONS: Record<
   'in emphasis': (alias, value) => [`**${alias}**`, `**${value}**`],
   'in brackets': (alias, value) => [`[${alias}]`, `[${value}]`],
   'in quotes': (alias, value) => [`„${alias}“`, `„${value}“`],
+  'before an initial': (alias, value) => [`${alias}.M. Schmidt`, `${value}.M. Schmidt`],
+  'before a decimal': (alias, value) => [`${alias}.5`, `${value}.5`],
   'at the end of a sentence': (alias, value) => [`${alias}. `, `${value}. `],
   'in escaped quotes': (alias, value) => [`\\"${alias}\\"`, `\\"${value}\\"`],
   'between letters of a script without spaces': (alias, value) => [`给${alias}写`, `给${value}写`],
