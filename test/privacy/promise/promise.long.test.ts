@@ -3,10 +3,11 @@ import { expect, it } from 'vitest';
 import { openClientKeeper } from './routed.ts';
 import { holdChats } from './run.ts';
 
-const CHATS = 10_000;
+const BLOCKS = Array.from({ length: 20 }, (_, i) => i);
+const CHATS = 500;
 
-it('holds in ten thousand conversations', async () => {
-  const seeds = Array.from({ length: CHATS }, (_, i) => 1_000_000 + i);
+it.each(BLOCKS)('holds in the conversations of block %i', async (block) => {
+  const seeds = Array.from({ length: CHATS }, (_, i) => 1_000_000 + block * CHATS + i);
   const { plans, requests, leaks, told } = await holdChats(seeds, openClientKeeper);
   expect(leaks).toEqual([]);
   expect(told).toEqual([]);
