@@ -23,8 +23,10 @@ export async function openSelvedge({
     speculation,
   });
   return {
-    async run({ prompt, tokens }) {
-      const { timings } = await client.completions.create({ prompt, max_tokens: tokens, temperature: 0 });
+    /** `readsAll`: the likeliest token by a way that computes all logits. Else a sketch of the head may do for most. */
+    async run({ prompt, tokens, readsAll = false }) {
+      const sampling = readsAll ? { temperature: 1, top_k: 1 } : { temperature: 0 };
+      const { timings } = await client.completions.create({ prompt, max_tokens: tokens, ...sampling });
       return {
         promptTokens: timings.prompt_n,
         promptMs: timings.prompt_ms,
