@@ -62,6 +62,31 @@ describe('a chat', () => {
     expect(routed.received()).toEqual([]);
   });
 
+  test('that is answered here is answered as without a router, with several choices and logprobs too', async () => {
+    const routed = await open();
+    const request: ChatCompletionParams = {
+      messages: [user('Hello?')],
+      n: 2,
+      logprobs: true,
+      top_logprobs: 2,
+      seed: 5,
+      max_tokens: 6,
+      temperature: 0.5,
+    };
+    const plain = await routed.local.client.chat.completions.create({ ...request, stream: false });
+    const { selvedge: _decision, ...answered } = await ask(routed, request);
+    const sameOf = ({ choices, usage, seed, model, system_fingerprint }: ChatCompletion): object => ({
+      choices,
+      usage: { ...usage, prompt_tokens_details: null },
+      seed,
+      model,
+      system_fingerprint,
+    });
+    expect(sameOf(answered)).toEqual(sameOf(plain));
+    expect(Object.keys(answered).sort()).toEqual(Object.keys(plain).sort());
+    expect(answered.choices).toHaveLength(2);
+  });
+
   test('that is public may go to an endpoint, without labels and without the selvedge field', async () => {
     const routed = await open({ policy: CLOUD });
     const messages = [user('say: It is blue.', { privacy: 'public' })];
@@ -124,6 +149,33 @@ describe('a chat', () => {
     expect(plans).toEqual(['local', 'local', 'local']);
     await say([{ role: 'user', content: 'say: Something else.' }], { selvedge: { privacy: 'public' } });
     expect(routed.received()).toHaveLength(1);
+  });
+
+  test('streams through client.fetch, restored, and a break in mid-stream is an error there too', async () => {
+    const routed = await open({ detector: NAMES, policy: { continueLocally: false }, endpoints: [NEAR] });
+    const openai = new OpenAI({
+      fetch: routed.fetch,
+      apiKey: '-',
+      baseURL: 'http://selvedge.local/v1',
+      maxRetries: 0,
+    });
+    const said = 'Ada Lovelace wrote the first program, long before there was a machine.';
+    const read = async (): Promise<string> => {
+      let text = '';
+      const messages = [{ role: 'user' as const, content: `say: ${said}` }];
+      for await (const { choices } of await openai.chat.completions.create({
+        model: 'near',
+        messages,
+        stream: true,
+      })) {
+        text += choices[0]?.delta.content ?? '';
+      }
+      return text;
+    };
+    expect(await read()).toBe(said);
+    routed.cloud.failNext({ cut: 900 }, { status: 401 });
+    await expect(read()).rejects.toMatchObject({ code: 'cloud_failed' });
+    expect(routed.received().join()).not.toMatch(/Ada|Lovelace/);
   });
 
   test('is refused with a code where nobody may answer it', async () => {
