@@ -2,7 +2,7 @@
  * What a model on the GPU costs and what it leaves behind: dispatches, submits, maps and buffers are counted, and devices with
  * less to give, or with kernels that do not agree, are done justice.
  */
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { gpuRoom } from '../../../test/gpu/open.ts';
 import { limitedGpu } from '../../../test/fakes/limited-gpu.ts';
 import type { GpuLimitations } from '../../../test/fakes/limited-gpu.ts';
@@ -14,6 +14,9 @@ import { readGgufHeader } from '../../model/gguf.ts';
 import type { ModelPlan } from '../session.ts';
 import type { GpuCounters } from './gpu.ts';
 import { createWebGpuSink } from './sink.ts';
+
+/** Most of a test goes into compiling kernels for a device of its own. */
+vi.setConfig({ testTimeout: 240_000 });
 
 const room = gpuRoom();
 afterAll(() => room.close());

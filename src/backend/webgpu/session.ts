@@ -18,6 +18,7 @@ import type {
   StepOptions,
 } from '../session.ts';
 import type { Attention } from './attention.ts';
+import { splitsOf } from './attention-shape.ts';
 import { encode } from './dispatch.ts';
 import type { Dispatch } from './dispatch.ts';
 import { USE } from './gpu-flags.ts';
@@ -139,11 +140,10 @@ export class WebGpuSession implements Session {
     const { model, attention } = this.#parts;
     const { layerCount, kvHeadCount, headSize } = model.shape;
     const size = `${layerCount}x${kvHeadCount}x${headSize}`;
+    const { splitPages } = splitsOf(this.#context);
     const sum = attention.checksum.toString(16);
-    return {
-      positions: PAGE_POSITIONS,
-      format: ['webgpu', this.#options.kv, size, WEBGPU_VERSION, sum].join(' '),
-    };
+    const format = ['webgpu', this.#options.kv, size, splitPages, WEBGPU_VERSION, sum].join(' ');
+    return { positions: PAGE_POSITIONS, format };
   }
 
   createCache(): GpuCache {

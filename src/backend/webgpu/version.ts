@@ -1,6 +1,9 @@
 /** Tells kernels apart: the checksum of sources that use all of what they are generated from. */
 import type { TensorType } from '../session.ts';
 import { addNormedSource } from './add-normed.ts';
+import { mergeKernel, rowsKernel, storeKernel, tilesKernel } from './attention-kernels.ts';
+import { splitsOf } from './attention-shape.ts';
+import type { AttentionShape } from './attention-shape.ts';
 import { embedSource } from './embed.ts';
 import { kindOf, planesOf } from './matrix-kinds.ts';
 import { productSource } from './product.ts';
@@ -21,7 +24,31 @@ const TYPES: readonly TensorType[] = [
   'Q6_K',
 ];
 
-export const WEBGPU_VERSION = checksum([...TYPES.flatMap(sourcesOf), addNormedSource(64, 0.5, 0.5)].join(''));
+/** Of what a session's numbers come from: products, norms and attention. Sampling has the CPU's picks in every version. */
+export const WEBGPU_VERSION = checksum(
+  [
+    ...TYPES.flatMap(sourcesOf),
+    addNormedSource(64, 0.5, 0.5),
+    ...(['q8', 'f32'] as const).flatMap(attentionSources),
+  ].join(''),
+);
+
+function attentionSources(kv: 'q8' | 'f32'): string[] {
+  const shape: AttentionShape = {
+    headSize: 32,
+    headCount: 2,
+    kvHeadCount: 1,
+    kv,
+    scale: 0.5,
+    softCap: 0.5,
+    rotation: { size: 32, pairs: 'halves' },
+    queryNorm: true,
+    keyNorm: true,
+    epsilon: 0.5,
+    ...splitsOf(4096),
+  };
+  return [tilesKernel(shape), mergeKernel(shape), storeKernel(shape), rowsKernel(shape)];
+}
 
 function sourcesOf(type: TensorType): string[] {
   const planes = planesOf(kindOf(type), 256, 8);
