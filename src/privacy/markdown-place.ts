@@ -4,8 +4,8 @@
  */
 import type { TextPlace } from './text-place.ts';
 
-/** What of a line is remembered: addresses that are longer are addresses still. */
-const LINE_LENGTH = 4096;
+/** What of a line is remembered. */
+const LINE_LENGTH = 512;
 
 /** What a line says up to the place, if an address goes on there. */
 const ADDRESSES = [
@@ -20,12 +20,16 @@ const ADDRESSES = [
   // An attribute of HTML.
   /\b(?:href|src|srcset|action|formaction|cite|data|poster|background|ping|style)\s*=\s*(?:"[^"]*|'[^']*|[^\s>"']*)$/i,
 ];
+/** Behind an address. */
+const ENDS_ADDRESS = /[\s<>"'`]/;
 /** Before the fence of a block of code: quotes and lists. */
 const BEFORE_FENCE = /^[\s>*+\-.)\d]*$/;
 
 export function createMarkdownPlace(): TextPlace {
   let line = '';
   let isLongLine = false;
+  /** An address goes on that began before what is remembered. */
+  let isLongAddress = false;
   /** The run of backticks or tildes that goes on. */
   let run = '';
   let fence = '';
@@ -45,6 +49,10 @@ export function createMarkdownPlace(): TextPlace {
     run = '';
   }
 
+  function isAddress(): boolean {
+    return isLongAddress || ADDRESSES.some((address) => address.test(line));
+  }
+
   function endLine(): void {
     if (isClosing) {
       fence = '';
@@ -53,7 +61,7 @@ export function createMarkdownPlace(): TextPlace {
     // A paragraph ends, and with it what was not closed.
     if (!isLongLine && line.trim() === '') ticks = '';
     line = '';
-    isLongLine = false;
+    isLongLine = isLongAddress = false;
   }
 
   function take(character: string): void {
@@ -66,7 +74,9 @@ export function createMarkdownPlace(): TextPlace {
     if (isTick) run += character;
     else if (!/\s/.test(character)) isClosing = false;
     line += character;
+    if (ENDS_ADDRESS.test(character)) isLongAddress = false;
     if (line.length > 2 * LINE_LENGTH) {
+      isLongAddress = isAddress();
       line = line.slice(-LINE_LENGTH);
       isLongLine = true;
     }
@@ -79,7 +89,7 @@ export function createMarkdownPlace(): TextPlace {
     here() {
       endRun();
       if (fence !== '' || ticks !== '') return 'code';
-      return ADDRESSES.some((address) => address.test(line)) ? 'url' : 'text';
+      return isAddress() ? 'url' : 'text';
     },
     quote: (value) => value,
   };

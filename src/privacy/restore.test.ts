@@ -103,6 +103,11 @@ describe('nothing else comes back', () => {
     ['a host', `www.example.com/${anna}`, 'url'],
     ['a link', `[here](/search?q=${anna})`, 'url'],
     ["a link's title", `[here](/search "${anna}")`, 'url'],
+    [
+      'a URL that is very long',
+      `https://example.com/?q=${'a'.repeat(5000)}${`,${'b'.repeat(700)}`.repeat(9)},${anna}`,
+      'url',
+    ],
     ['an image', `![](/pixel/${anna})`, 'url'],
     ['a definition', `\n[1]: /${anna}`, 'url'],
     ['a host without more', `example.com/?q=${anna}`, 'url'],
