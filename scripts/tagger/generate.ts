@@ -6,6 +6,8 @@
 import { allFakers, type Faker } from '@faker-js/faker';
 import type { FindingKind } from '../../src/privacy/detection.ts';
 import type { LabelledSpan, LabelledText } from './prompts.ts';
+import { impersonal as moreImpersonal } from './impersonal.ts';
+import { personal as morePersonal } from './personal.ts';
 import { figures, templates } from './templates.ts';
 
 const KINDS: Record<string, FindingKind> = {
@@ -53,7 +55,8 @@ export function generateTexts(count: number, seed: number): LabelledText[] {
 }
 
 function generateText(locale: string, chance: Faker): LabelledText {
-  const { personal, impersonal } = templates[locale]!;
+  const personal = [...templates[locale]!.personal, ...(morePersonal[locale] ?? [])];
+  const impersonal = [...templates[locale]!.impersonal, ...(moreImpersonal[locale] ?? [])];
   const sentences = Array.from({ length: chance.number.int({ min: 1, max: 4 }) }, () =>
     chance.helpers.arrayElement(chance.number.float() < PERSONAL_SHARE ? personal : impersonal),
   );

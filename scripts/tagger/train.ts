@@ -3,7 +3,7 @@
  * train on, each time without the third in question: that is what features and settings are chosen by. The held-out
  * prompts are for the scorecard alone.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { allFakers } from '@faker-js/faker';
 import { recognise } from '../../src/privacy/detect-recognise.ts';
@@ -70,9 +70,7 @@ async function tryFolds(): Promise<void> {
     const view = viewOf(text);
     return [...recognise(view, { terms, more: [] }), ...phones(view.folded)];
   });
-  const taggers = Array.from({ length: FOLDS }, (_, fold) =>
-    trainOn(train.filter((__, at) => at % FOLDS !== fold)),
-  );
+  const taggers = foldTaggers();
   for (const threshold of THRESHOLDS) {
     const masks = train.map(({ text }, at) => [
       ...formed[at]!,
@@ -96,6 +94,17 @@ async function tryFolds(): Promise<void> {
       });
     }
   }
+}
+
+/** `--again` takes those of the last time, to try what comes after the weights. */
+function foldTaggers(): TaggerData[] {
+  const file = 'out/tagger-folds.json';
+  if (process.argv.includes('--again')) return JSON.parse(readFileSync(file, 'utf8')) as TaggerData[];
+  const taggers = Array.from({ length: FOLDS }, (_, fold) =>
+    trainOn(train.filter((__, at) => at % FOLDS !== fold)),
+  );
+  writeFileSync(file, JSON.stringify(taggers));
+  return taggers;
 }
 
 function createTaggerOnce(data: TaggerData, threshold: number): ReturnType<typeof createTagger> {

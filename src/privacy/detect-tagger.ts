@@ -24,6 +24,12 @@ export const THRESHOLD = 0.2;
 const JOINT = /^(?: ?| ?[-.,/'’º°&#]{1,2} ?|\n)$/;
 /** Small, common and no name: such words are personal only in the midst of others, and are asked for more. */
 const COMMON_WORD = /^x[+~]-$/;
+/** From this chance on a name is masked wherever it stands. */
+const SURE = 0.5;
+/** With a capital, and no common word. */
+const NAME_LIKE = /^[CXm][~-]|^[CXm]\+\+/;
+/** Beside a personal word, this share of the threshold is enough. */
+const NEAR = 0.5;
 const DATE =
   /\d{1,2}[^\d]{1,3}\d{1,2}(?!\d)|\d{1,2}[.\s]{0,3}(?:de |of )?\p{L}{3,}|\p{L}{3,}\.? \d{1,2}\b|[年월]/u;
 
@@ -78,6 +84,8 @@ export function createTagger(data: TaggerData, threshold: number): Tagger {
 interface Tagged extends Span {
   /** Of each tag, over all words of the span. */
   readonly sums: readonly number[];
+  /** How each word is written and known, as in its reading. */
+  readonly sorts: readonly string[];
 }
 
 /** Neighbouring words that are personal become one span, if at most a space or a mark is between them. */
@@ -88,36 +96,94 @@ function spansOf(
   chances: readonly number[][],
   threshold: number,
 ): Span[] {
+  const personal = personalWords(text, tokens, readings, chances, threshold);
   const spans: Tagged[] = [];
   tokens.forEach((token, at) => {
+    if (!personal[at]) return;
     const all = chances[at]!;
-    const personal = all.reduce((a, b) => a + b, 0);
-    const asked = COMMON_WORD.test(readings[at]!.sort)
-      ? Math.max(threshold, Math.min(0.5, threshold * 3))
-      : threshold;
-    if (personal < asked || !/[\p{L}\p{N}]/u.test(token.text)) return;
+    const chance = sumOf(all);
     const before = spans.at(-1);
     if (before === undefined || !JOINT.test(text.slice(before.end, token.start))) {
-      spans.push(tagged(token.start, token.end, all, personal));
+      spans.push(tagged(token.start, token.end, all, chance, [readings[at]!.sort]));
       return;
     }
     const sums = before.sums.map((sum, tag) => sum + all[tag]!);
-    spans[spans.length - 1] = tagged(before.start, token.end, sums, Math.max(before.confidence, personal));
+    const sorts = [...before.sorts, readings[at]!.sort];
+    spans[spans.length - 1] = tagged(
+      before.start,
+      token.end,
+      sums,
+      Math.max(before.confidence, chance),
+      sorts,
+    );
   });
   return spans
-    .filter(({ start, end, kind }) => isPlausible(text.slice(start, end), kind))
+    .filter((span) => isPlausible(text.slice(span.start, span.end), span))
     .map(({ start, end, kind, source, confidence }) => ({ start, end, kind, source, confidence }));
 }
 
-function tagged(start: number, end: number, sums: readonly number[], confidence: number): Tagged {
-  const kind = TAGS[sums.indexOf(Math.max(...sums))] ?? 'name';
-  return { start, end, kind, source: 'tagger', confidence, sums };
+/**
+ * Which words are personal: those that are likely enough by themselves, wherever else the same name stands, and what adjoins
+ * them and is at least a little likely, so that a name or an address is masked to its end.
+ */
+function personalWords(
+  text: string,
+  tokens: readonly Token[],
+  readings: readonly Reading[],
+  chances: readonly number[][],
+  threshold: number,
+): boolean[] {
+  const isWord = tokens.map((token) => /[\p{L}\p{N}]/u.test(token.text));
+  const likely = chances.map(sumOf);
+  const asked = readings.map(({ sort }) =>
+    COMMON_WORD.test(sort) ? Math.max(threshold, Math.min(0.5, threshold * 3)) : threshold,
+  );
+  const named = new Set(
+    tokens
+      .filter((_, at) => likely[at]! >= SURE && NAME_LIKE.test(readings[at]!.sort))
+      .map((token) => token.text),
+  );
+  const personal = tokens.map(
+    (token, at) => isWord[at]! && (likely[at]! >= asked[at]! || named.has(token.text)),
+  );
+  const words = tokens.flatMap((_, at) => (isWord[at] ? [at] : []));
+  const spread = (order: readonly number[]): void => {
+    order.forEach((at, place) => {
+      const from = order[place - 1];
+      if (from === undefined || personal[at] || !personal[from] || likely[at]! < asked[at]! * NEAR) return;
+      const [left, right] = at < from ? [at, from] : [from, at];
+      if (JOINT.test(text.slice(tokens[left]!.end, tokens[right]!.start))) personal[at] = true;
+    });
+  };
+  spread(words);
+  spread(words.toReversed());
+  return personal;
 }
 
-/** A date has a day and a month, an address and a name have letters, and a name in Han has two characters at least. */
-function isPlausible(text: string, kind: FindingKind): boolean {
+function sumOf(chances: readonly number[]): number {
+  return chances.reduce((a, b) => a + b, 0);
+}
+
+function tagged(
+  start: number,
+  end: number,
+  sums: readonly number[],
+  confidence: number,
+  sorts: readonly string[],
+): Tagged {
+  const kind = TAGS[sums.indexOf(Math.max(...sums))] ?? 'name';
+  return { start, end, kind, source: 'tagger', confidence, sums, sorts };
+}
+
+/**
+ * A date has a day and a month; everything else has letters, and more than small common words; an address is more than a
+ * number with a common word; a name in Han has two characters at least.
+ */
+function isPlausible(text: string, { kind, sorts }: Tagged): boolean {
   if (kind === 'date-of-birth') return DATE.test(text);
-  return /\p{L}/u.test(text) && !/^\p{Script=Han}$|^\p{Script=Hiragana}+$/u.test(text);
+  if (!/\p{L}/u.test(text) || /^\p{Script=Han}$|^\p{Script=Hiragana}+$/u.test(text)) return false;
+  if (sorts.every((sort) => COMMON_WORD.test(sort) || sort.startsWith('d'))) return false;
+  return kind !== 'address' || sorts.length > 2 || !sorts.every((sort) => /^[Cx]\+-|^d/.test(sort));
 }
 
 function unpackWeights(packed: Uint8Array): Int8Array {
