@@ -83,11 +83,11 @@ const CASES: Record<string, Case> = {
     layers: [{ window: 0, rope: -1 }],
     length: 140,
   },
-  'q8, eight heads share a key of 128, splits of two pages': {
-    heads: 8,
+  'f32, five heads share a key of 32, splits of two pages': {
+    heads: 5,
     kvHeads: 1,
-    headSize: 128,
-    kv: 'q8',
+    headSize: 32,
+    kv: 'f32',
     contextLength: 16_384,
     layers: [{ window: 200, rope: 0 }],
   },

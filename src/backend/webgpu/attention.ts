@@ -239,7 +239,9 @@ export class Attention {
       const snapshot = await cache.snapshot();
       const words = new Int32Array(snapshot.slice().buffer);
       if (kv === 'q8') this.#centre(snapshot.subarray(snapshot.length - this.pool.pageBytes), ids.length);
-      const centres = checksum(new Int32Array(this.#centres.buffer));
+      // Splits are rounded one by one, which so few ids do not show.
+      const splits = checksum(Int32Array.of(splitsOf(contextLength).splitPages));
+      const centres = checksum(new Int32Array(this.#centres.buffer), splits);
       this.#format = snapshotFormat(model, kv, checksum(words, centres));
     } finally {
       cache.dispose();
