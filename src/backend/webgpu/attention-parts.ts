@@ -166,20 +166,19 @@ function rotationText(shape: AttentionShape, lane: '' | '.x'): string {
  */
 function hadamardText({ headSize, kv }: AttentionShape, lane: '' | '.x'): string {
   if (kv !== 'q8') return '';
-  const stages = [];
-  for (let half = 1; half < hadamardWidth(headSize); half *= 2) {
-    stages.push(`
-  workgroupBarrier();
-  for (var i = t; i < 2u * DIM_QUADS; i += 64u) {
-    let pair = i >> 2u;
-    let first = ((pair & ~${half - 1}u) << 3u) | ((pair & ${half - 1}u) << 2u) | (i & 3u);
-    let a = heads[first]${lane};
-    let b = heads[first + ${4 * half}u]${lane};
-    heads[first]${lane} = a + b;
-    heads[first + ${4 * half}u]${lane} = a - b;
-  }`);
+  return `
+  for (var half = 1u; half < ${hadamardWidth(headSize)}u; half <<= 1u) {
+    workgroupBarrier();
+    for (var i = t; i < 2u * DIM_QUADS; i += 64u) {
+      let low = (i >> 2u) & (half - 1u);
+      let first = (((i >> 2u) - low) << 3u) | (low << 2u) | (i & 3u);
+      let second = first + 4u * half;
+      let a = heads[first]${lane};
+      let b = heads[second]${lane};
+      heads[first]${lane} = a + b;
+      heads[second]${lane} = a - b;
+    }
   }
-  return `${stages.join('')}
   workgroupBarrier();`;
 }
 
