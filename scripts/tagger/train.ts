@@ -6,6 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { allFakers } from '@faker-js/faker';
+import { format, resolveConfig } from 'prettier';
 import { recognise } from '../../src/privacy/detect-recognise.ts';
 import { viewOf } from '../../src/privacy/detect-normalise.ts';
 import { loadPhoneFinder } from '../../src/privacy/detect-phones.ts';
@@ -40,7 +41,7 @@ const generated = generateTexts(GENERATED, SEED);
 const { train } = readPrompts('test/privacy/prompts');
 
 if (process.argv.includes('--folds')) await tryFolds();
-else write(trainOn(train));
+else await write(trainOn(train));
 
 function trainOn(prompts: readonly LabelledText[]): TaggerData {
   const chance = allFakers.en;
@@ -111,7 +112,7 @@ function createTaggerOnce(data: TaggerData, threshold: number): ReturnType<typeo
   return createTagger(data, threshold);
 }
 
-function write(data: TaggerData): void {
+async function write(data: TaggerData): Promise<void> {
   const lines = [
     '/** Written by `npm run tagger`. Weights of the tagger and its sets of words; detect-tagger.ts says what is what. */',
     "import type { TaggerData } from './detect-tagger.ts';",
@@ -123,7 +124,7 @@ function write(data: TaggerData): void {
     '};',
     '',
   ];
-  const source = lines.join('\n');
+  const source = await format(lines.join('\n'), { parser: 'typescript', ...(await resolveConfig(FILE)) });
   writeFileSync(FILE, source);
   console.log(`${FILE}: ${source.length} bytes, ${gzipSync(source).length} compressed`);
 }
