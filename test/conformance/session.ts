@@ -4,7 +4,8 @@
  */
 import { GREEDY } from '../../src/backend/greedy.ts';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { KvCache, PickRequest, Session } from '../../src/backend/session.ts';
+import { pickToken } from '../../src/backend/sampler.ts';
+import type { KvCache, PickRequest, Sampling, Session } from '../../src/backend/session.ts';
 
 const WIDTHS = [...Array.from({ length: 16 }, (_, i) => i + 1), 31, 64, 128];
 
@@ -320,6 +321,31 @@ export function describeSession(name: string, make: () => Promise<Session> | Ses
       const picks = await s.step(all, s.createCache(), rows.map(pickRow));
       expect(picks.map(({ id }) => id)).toEqual(rows.map((_, i) => argmax(s.logits(i))));
       expect(bits(s.logits(2))).toBe(bits(s.logits(3)));
+    });
+
+    test('picks what the sampler picks from its logits, whatever the parameters', async () => {
+      const s = await session();
+      const all = ids(24);
+      const cache = s.createCache();
+      await s.step(all, cache, []);
+      const sampled = { ...GREEDY, temperature: 1, seed: 77 };
+      const seen = { prompt: new Set(all), output: new Map([[all[0]!, 2]]) };
+      const samplings: Sampling[] = [
+        sampled,
+        { ...sampled, choice: 3, temperature: 2.5 },
+        { ...sampled, minP: 0.2 },
+        { ...sampled, topK: 7, temperature: 5 },
+        { ...sampled, topP: 0.6, statistics: true },
+        { ...sampled, topK: 30, topP: 0.8, minP: 0.01, temperature: 0.7 },
+        { ...sampled, bias: new Map([[5, 4.3]]), seen, repetitionPenalty: 1.3, frequencyPenalty: 0.4 },
+        { ...GREEDY, bias: new Map([[9, -3]]), seen, repetitionPenalty: 0.7, presencePenalty: -1 },
+      ];
+      const requests = [...samplings, ...samplings].map((sampling, row) => ({ row, sampling }));
+      const picks = await s.step(ids(requests.length, 3), cache, requests);
+      const expected = requests.map(
+        ({ row, sampling }, i) => pickToken(s.logits(i), sampling, all.length + row + 1).id,
+      );
+      expect(picks.map(({ id }) => id)).toEqual(expected);
     });
 
     test('picks nothing when nothing is asked for', async () => {
