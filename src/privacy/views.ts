@@ -138,10 +138,11 @@ function valuesOf(text: string, values: Int8Array): Uint8Array {
   return found.subarray(0, count);
 }
 
-/** Text within bytes that are mostly chance, one run a line. */
+/** Text within bytes that are mostly chance, one run a line. Without the zeros between the letters of UTF-16. */
 function shownRuns(bytes: Uint8Array): string {
   return utf8
     .decode(bytes)
+    .replaceAll('\0', '')
     .split(HIDDEN)
     .filter(({ length }) => length >= SHORTEST_RUN)
     .map((run) => `${run}\n`)
