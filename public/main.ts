@@ -109,7 +109,7 @@ async function answer(): Promise<void> {
 function routingTo(baseURL: string): Pick<ClientOptions, 'cloud' | 'policy'> {
   return {
     cloud: [{ id: new URL(baseURL, location.href).host, baseURL, model: 'default', contextLength: 8192 }],
-    policy: { prefer: 'cloud' },
+    policy: { prefer: 'cloud', detectionTimeoutMs: 20_000 },
   };
 }
 

@@ -70,7 +70,8 @@ async function openClient(policy: ClientOptions['policy']): Promise<void> {
       globalThis.client = await selvedge.createClient({
         model,
         cloud: [{ id: 'near', baseURL, model: 'scripted', contextLength: 8192 }],
-        policy: rules,
+        // Not measured here: the machine may be busy.
+        policy: { detectionTimeoutMs: 60_000, ...rules },
       });
     },
     { model: `/models/${defaultModel.name}`, baseURL: cloud.baseURL, policy },

@@ -101,7 +101,7 @@ describe('a policy', () => {
       continueLocally: true,
       maxCost: null,
       defaults: { text: 'personal', media: 'secret' },
-      detectionTimeoutMs: 2000,
+      detectionTimeoutMs: 5000,
     });
     expect([terms, sinks]).toEqual([['Falcon'], { code: 'personal' }]);
   });

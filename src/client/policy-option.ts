@@ -31,7 +31,7 @@ export interface PolicyOption {
    * 'personal', code, addresses and the arguments of tools 'public', where the alias stays.
    */
   sinks?: Sinks | undefined;
-  /** A search for personal things that takes longer counts as failed, and what it was for stays. Default 2000. */
+  /** A search for personal things that takes longer counts as failed, and what it was for stays. Default 5000. */
   detectionTimeoutMs?: number | undefined;
 }
 
@@ -58,7 +58,7 @@ const KNOWN = new Set([
 ]);
 const SINKS: readonly SinkName[] = ['text', 'code', 'url', 'tool-arguments'];
 const MAX_RESIDUAL_RISK = 0.25;
-const DETECTION_TIMEOUT_MS = 2000;
+const DETECTION_TIMEOUT_MS = 5000;
 
 export function readPolicy(value: unknown): ReadPolicy {
   const from = value ?? {};

@@ -18,14 +18,18 @@ export type OpenRouting = (parts: Pick<RoutingParts, 'local' | 'emit'>) => Routi
 /** Checks `cloud` and `policy` as the app gave them to `createClient`. */
 export function prepareRouting(cloud: unknown, policy: unknown): OpenRouting {
   const options = { endpoints: readCloud(cloud), ...readPolicy(policy) };
-  return (parts) =>
-    createRouting(options, {
+  const openDetector = detectorOnce();
+  return (parts) => {
+    // Fetched before it is needed, so that the first search has its time for itself. What fails is tried again.
+    if (options.endpoints.length > 0 && options.policy.cloud === 'allow') openDetector().catch(() => {});
+    return createRouting(options, {
       ...parts,
-      openDetector: detectorOnce(),
+      openDetector,
       clock: systemClock,
       random: Math.random,
       isOnline: () => globalThis.navigator?.onLine !== false,
     });
+  };
 }
 
 /** Makes one detector, when it is first asked for. One that could not be loaded is tried again by the next request. */

@@ -33,7 +33,7 @@ import { createClient } from 'selvedge';
 const answer = document.querySelector('#answer') as HTMLElement;
 try {
   const cloud = [{ id: 'near', baseURL: 'https://llm.example.com/v1', model: 'large', contextLength: 8192 }];
-  const client = await createClient({ model: '${modelUrl}', device: 'cpu', cloud });
+  const client = await createClient({ model: '${modelUrl}', device: 'cpu', cloud, policy: { detectionTimeoutMs: 60_000 } });
   // All that is only fetched where something might leave: the router, the detector and its tables.
   const { record } = await client.explain({ messages: [{ role: 'user', content: 'I am Ada, call 030 123456.' }] });
   answer.dataset.search = record.request.detection.state;
