@@ -58,10 +58,22 @@ export interface WireError {
   retryable: boolean;
 }
 
+/** The same in every bundle. */
+const BRAND = Symbol.for('selvedge.error');
+
 export class SelvedgeError extends Error {
+  /** Modules that are bundled by themselves have classes of their own, and errors cross between them. */
+  static override [Symbol.hasInstance](value: unknown): value is SelvedgeError {
+    return typeof value === 'object' && value !== null && BRAND in value;
+  }
+
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
   readonly retryable: boolean;
+
+  get [BRAND](): true {
+    return true;
+  }
 
   constructor(code: ErrorCode, message: string, options: SelvedgeErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

@@ -15,6 +15,7 @@ import { connect } from './connect.ts';
 import type { Connection, WorkerLike } from './connect.ts';
 import type { GenerationStream } from './generation-stream.ts';
 import type { GenerationMessage } from './protocol.ts';
+import { toWire } from './wire.ts';
 
 const LOAD = {
   source: { kind: 'url' as const, url: 'https://models.test/m.gguf', id: 'm' },
@@ -439,4 +440,13 @@ test('a script whose server cannot be reached is explained', async () => {
   const connecting = connect(worker, { scriptUrl: url });
   worker.dispatchEvent(new Event('error'));
   await expect(connecting).rejects.toMatchObject({ message: expect.stringContaining('cannot be reached') });
+});
+
+test('an error of a module that was bundled by itself is ours, and keeps its code', () => {
+  // As a second copy of the class makes it.
+  const fields = { [Symbol.for('selvedge.error')]: true, code: 'device_lost', details: {}, retryable: true };
+  const twin: unknown = Object.assign(new Error('gone'), fields);
+  expect(twin instanceof SelvedgeError).toBe(true);
+  expect(toWire(twin)).toMatchObject({ selvedge: true, code: 'device_lost', retryable: true });
+  expect(new Error('gone') instanceof SelvedgeError).toBe(false);
 });
