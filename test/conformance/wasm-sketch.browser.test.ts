@@ -69,6 +69,20 @@ const HEADS: Record<string, MadeModel> = {
   'any rows': withHead(() => {}),
   'rows that nearly are one': alike(1),
   'rows that nearly are its opposite': alike(-1),
+  // Nothing is left out: only the rounding of activations parts the sketch from the head.
+  'rows that the sketch holds whole': withHead((rows, random) => {
+    const [first] = rows;
+    for (let at = 0; at < ROW_BYTES; at++) {
+      if (at % 34 >= 2) first!.setInt8(at, 16 * (random.below(9) - 4));
+    }
+    for (const row of rows.slice(1)) {
+      copyRow(first!, row);
+      for (let i = 0; i < 3; i++) {
+        const at = 34 * random.below(COLUMNS / 32) + 2 + random.below(32);
+        row.setInt8(at, row.getInt8(at) + 16 * (random.below(3) - 1));
+      }
+    }
+  }),
   'equal rows': withHead((rows) => rows.forEach((row, i) => copyRow(rows[i % 50]!, row))),
   outliers: withHead((rows, random) => {
     for (const row of rows) {
@@ -126,6 +140,62 @@ describe.each(Object.entries(HEADS))('%s', (_, model) => {
     expect((await picksOf(live, { candidates: 500 })).wrong).toBe(0);
   });
 });
+
+/**
+ * A head for activations `x`: one token has all its weights in what the sketch leaves out, each as large as can be and with the sign
+ * of its column; another is held whole and has five sixths of its logit; all others are zero.
+ */
+function hiding(x: Float32Array, type: SketchType): MadeModel {
+  const unit = type === 'Q4_0' ? 16 : 8;
+  return withHead((rows) => {
+    for (const row of rows) for (let at = 0; at < ROW_BYTES; at++) if (at % 34 >= 2) row.setInt8(at, 0);
+    let missing = 0;
+    for (const row of rows) for (let at = 0; at < ROW_BYTES; at += 34) row.setUint16(at, 0x2400, true);
+    x.forEach((value, c) => {
+      rows[HIDDEN]!.setInt8(placeOf(c), Math.sign(value) * (unit / 2 - 1));
+      missing += (5 / 6) * (unit / 2 - 1) * Math.abs(value);
+    });
+    x.forEach((value, c) => {
+      if (missing < unit * Math.abs(value)) return;
+      rows[SEEN]!.setInt8(placeOf(c), Math.sign(value) * unit);
+      missing -= unit * Math.abs(value);
+    });
+  });
+}
+
+const [HIDDEN, SEEN] = [700, 100];
+/** Where a row has the quant of a column. */
+const placeOf = (column: number): number => Math.floor(column / 32) * 34 + 2 + (column % 32);
+
+test.each(WAYS)(
+  'a token that the sketch hides as well as it can is found (%s, %o)',
+  async (type, options) => {
+    const ids = someIds(9);
+    const pickOf = async (
+      model: MadeModel,
+      isSketched: boolean,
+    ): Promise<{ id: number; logits: Float32Array }> => {
+      const live = await open(model, options);
+      if (isSketched) live.sketchHead(type);
+      const [pick] = await live.step(ids, live.createCache(), [pickRow(8)]);
+      const logits = live.logits(0);
+      live.dispose();
+      session = undefined;
+      return { id: pick!.id, logits };
+    };
+    const eachColumn = withHead((rows) => {
+      rows.forEach((row, c) => {
+        for (let at = 0; at < ROW_BYTES; at++) if (at % 34 >= 2) row.setInt8(at, 0);
+        if (c < COLUMNS) row.setInt8(placeOf(c), 127);
+        for (let at = 0; at < ROW_BYTES; at += 34) row.setUint16(at, 0x2400, true);
+      });
+    });
+    const x = (await pickOf(eachColumn, false)).logits.slice(0, COLUMNS);
+    const { id, logits } = await pickOf(hiding(x, type), true);
+    expect(logits[SEEN]! / logits[HIDDEN]!).toBeGreaterThan(0.75);
+    expect(id).toBe(HIDDEN);
+  },
+);
 
 test('the same test fails where the sketch is trusted without its bounds', async () => {
   const live = await open(HEADS['rows that nearly are one']!, { threads: 2 }, { sketchBounds: false });
