@@ -6,6 +6,7 @@
  * --quick        fewer and shorter samples; prompts of 350 tokens, whose ratios are not held against the table
  * --only NAME    one metric; may be repeated
  * --engine NAME  only comparisons with this peer (wllama, transformers, native)
+ * --gpu          on this machine's GPU (without one, in software: that only shows that it works), beside peers on it
  * --peers-only   the peers' own speeds, without selvedge and without ratios
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -19,6 +20,7 @@ import { ensurePackages } from './lib/packages.mjs';
 import { peersFolder } from './lib/paths.mjs';
 import { makePeers } from './make-peers.mjs';
 import { compare, sampleRate } from './perf/compare.mjs';
+import { measureGpu } from './perf/gpu.mjs';
 import { openLab, outFolder, servePage } from './perf/lab.mjs';
 import { median } from './perf/paired-ratio.mjs';
 import { renderReport } from './perf/report.mjs';
@@ -32,6 +34,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', multiple: true },
     engine: { type: 'string', multiple: true },
     'peers-only': { type: 'boolean', default: false },
+    gpu: { type: 'boolean', default: false },
   },
 });
 const work = workloads(options.quick);
@@ -46,7 +49,8 @@ const server = await servePage();
 const rows = [];
 const machine = describeMachine();
 try {
-  if (options['peers-only']) await measurePeers();
+  if (options.gpu) Object.assign(machine, await measureGpu(server.address, work, keep));
+  else if (options['peers-only']) await measurePeers();
   else await measureAll();
 } finally {
   await server.close();

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { chromium } from '@playwright/test';
-import { chromiumFlags, ensureChromium } from '../lib/chromium.mjs';
+import { chromiumFlags, ensureChromium, softwareGpuFlags } from '../lib/chromium.mjs';
 import { bundle } from '../lib/bundle.mjs';
 import { mustRun } from '../lib/command.mjs';
 import { startFirefox } from '../lib/firefox.mjs';
@@ -42,6 +42,8 @@ export async function servePage() {
   await bundle('scripts/perf/speculation/worker.ts', decodeLoop, 'browser');
   const packing = join(outFolder, 'perf', 'packing.js');
   await bundle('scripts/perf/packing/worker.ts', packing, 'browser');
+  const gpu = join(outFolder, 'perf', 'gpu.js');
+  await bundle('scripts/perf/gpu/worker.ts', gpu, 'browser');
   const peer = (path) => join(peersFolder, 'node_modules', path);
   return serveFolders({
     mounts: [
@@ -49,6 +51,7 @@ export async function servePage() {
       ['/self-draft.js', selfDraft],
       ['/decode-loop.js', decodeLoop],
       ['/packing.js', packing],
+      ['/gpu.js', gpu],
       ['/selvedge/', join(root, 'dist')],
       ['/peers/wllama/', peer('@wllama/wllama/esm')],
       ['/peers/transformers/', peer('@huggingface/transformers/dist')],
@@ -59,11 +62,18 @@ export async function servePage() {
   });
 }
 
-/** @param {string} address of the page @param {'default' | 'no-vnni' | 'firefox'} browser */
+/** Flags of each browser beside those of all. */
+const FLAGS = {
+  'no-vnni': [NO_VNNI],
+  gpu: ['--enable-unsafe-webgpu', '--enable-features=Vulkan'],
+  'software-gpu': softwareGpuFlags,
+};
+
+/** @param {string} address of the page @param {'default' | 'no-vnni' | 'firefox' | 'gpu' | 'software-gpu'} browser */
 export async function openLab(address, browser = 'default') {
   if (browser === 'firefox') return openFirefoxLab(address);
   const profile = mkdtempSync(join(tmpdir(), 'selvedge-perf-'));
-  const args = browser === 'no-vnni' ? [...chromiumFlags, NO_VNNI] : chromiumFlags;
+  const args = [...chromiumFlags, ...(FLAGS[browser] ?? [])];
   const executablePath = await ensureChromium();
   const context = await chromium.launchPersistentContext(profile, { headless: true, executablePath, args });
   const page = context.pages()[0] ?? (await context.newPage());
@@ -98,12 +108,14 @@ async function openFirefoxLab(address) {
 }
 
 /** What bench.open() on the page takes. */
-export function pageOptions(address, { engine, model, threads, simd, prefixes, speculation }) {
-  if (engine === 'transformers') return { engine, threads, model: basename(peerFiles.onnx) };
+export function pageOptions(address, { engine, model, threads, simd, prefixes, speculation, device }) {
+  const where = device ? { device } : {};
+  if (engine === 'transformers') return { engine, threads, model: basename(peerFiles.onnx), ...where };
   return {
     engine,
     threads,
     url: `${address}/files/${modelFiles[model]}`,
+    ...where,
     ...(simd ? { simd } : {}),
     ...(prefixes ? { prefixes } : {}),
     ...(speculation ? { speculation } : {}),

@@ -2,10 +2,11 @@
  * selvedge through its public entry, as an application uses it.
  */
 
-/** @param {{ url: string, threads: number, simd?: string, contextLength?: number, prefixes?: false | object, speculation?: string | object }} options */
+/** @param {{ url: string, threads: number, device?: string, simd?: string, contextLength?: number, prefixes?: false | object, speculation?: string | object }} options */
 export async function openSelvedge({
   url,
   threads,
+  device = 'cpu',
   simd = 'auto',
   contextLength = 2048,
   prefixes = false,
@@ -15,7 +16,7 @@ export async function openSelvedge({
   const { createClient } = await import('/selvedge/lib/index.js');
   const client = await createClient({
     model: url,
-    device: 'cpu',
+    device,
     threads,
     simd,
     contextLength,

@@ -3,7 +3,7 @@
  * the number of threads is fixed when the module is loaded.
  */
 
-/** @param {{ model: string, threads: number }} options */
+/** @param {{ model: string, threads: number, device?: string }} options */
 export async function openTransformers(options) {
   const worker = new Worker(new URL('transformers-worker.js', import.meta.url), { type: 'module' });
   const ask = (message) =>

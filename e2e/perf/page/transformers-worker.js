@@ -1,11 +1,11 @@
 /**
- * Runs transformers.js on onnxruntime's WebAssembly. It reports no timings, so tokens are stamped as its streamer
+ * Runs transformers.js on onnxruntime's WebAssembly, or WebGPU. It reports no timings, so tokens are stamped as its streamer
  * gets them: the first put is the prompt, the second the first token.
  */
 let tokenizer;
 let model;
 
-async function load({ model: name, threads }) {
+async function load({ model: name, threads, device = 'wasm' }) {
   const { AutoModelForCausalLM, AutoTokenizer, env } =
     await import('/peers/transformers/transformers.min.js');
   env.allowRemoteModels = false;
@@ -17,7 +17,7 @@ async function load({ model: name, threads }) {
   tokenizer = await AutoTokenizer.from_pretrained(name, { local_files_only: true });
   model = await AutoModelForCausalLM.from_pretrained(name, {
     local_files_only: true,
-    device: 'wasm',
+    device,
     dtype: 'q8',
   });
 }
