@@ -21,11 +21,14 @@ export function progressText({ phase, loadedBytes, totalBytes, bytesPerSecond }:
   return `${PHASES[phase]}: ${megabytes}${rate}`;
 }
 
-export function engineText({ model, device, threads, simd, isIsolated }: EngineInfo): string {
-  const processor = device === 'cpu' ? 'CPU' : 'GPU';
+export function engineText({ model, device, adapter, threads, simd, isIsolated }: EngineInfo): string {
+  if (device === 'webgpu') {
+    const name = adapter?.description || adapter?.vendor;
+    return `${model.id} on the GPU${name ? ` (${name})` : ''}`;
+  }
   const threadText = threads === 1 ? '1 thread' : `${threads} threads`;
   const why = isIsolated ? '' : ' (the page is not isolated)';
-  return `${model.id} on the ${processor}, ${threadText}${why}, SIMD ${simd}`;
+  return `${model.id} on the CPU, ${threadText}${why}, SIMD ${simd}`;
 }
 
 /** `firstMs`: from sending to the first word. */
