@@ -1,6 +1,7 @@
 /**
- * Models loaded as the engine loads them, on real kernels and the least of adapters. More of them, in webgpu.long.test.ts:
- * a GPU in software takes seconds to compile the kernels.
+ * Models loaded as the engine loads them, on real kernels and the least of adapters: it works, or falls back with a reason. A
+ * GPU in software takes seconds to compile the kernels, so there are few of these tests; what the ladder sees and drops is
+ * tested beside it, without them.
  */
 import { afterEach, expect, test } from 'vitest';
 import { limitedGpu } from '../../test/fakes/limited-gpu.ts';
