@@ -296,7 +296,7 @@ export class WasmSession implements Session {
   #watch(row: number, position: number): void {
     const cacheBytes = Math.ceil(this.#context / PAGE_POSITIONS) * this.#pool.pageBytes;
     const room = LIMIT_BYTES - this.#model.arena.usedBytes - cacheBytes;
-    const type = this.#sketch?.watch(row, position, this.#logitsInPlace(0), room);
+    const type = this.#sketch?.watch(row, position, this.#logitsInPlace(0), room, this.#threads);
     if (type) this.sketchHead(type);
   }
 
