@@ -34,6 +34,20 @@ describe.each(Object.entries(planted))('%s', (_, { kind, text: secret }) => {
   });
 });
 
+describe('normalisation', () => {
+  it.each(['zero-width spaces', 'soft hyphens', 'full width', 'Arabic digits'])(
+    'is what finds it behind: %s',
+    (disguise) => {
+      const original = `My card: ${disguises[disguise]?.('4111 1111 1111 1111')} - thank you.`;
+      const starts = Int32Array.from({ length: original.length }, (_, at) => at);
+      const asItIs = { original, text: original, folded: original, starts, ends: starts.map((at) => at + 1) };
+      const cards = (findings: Finding[]): Finding[] => findings.filter(({ kind }) => kind === 'card');
+      expect(cards(recognise(asItIs, { terms, more: [] }))).toEqual([]);
+      expect(cards(recognise(viewOf(original), { terms, more: [] }))).toHaveLength(1);
+    },
+  );
+});
+
 describe('offsets', () => {
   it('are those of the text that was given, whatever stands around', () => {
     const kinds = fc.constantFrom(...Object.values(planted));

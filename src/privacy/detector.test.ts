@@ -15,6 +15,18 @@ describe('a detector', () => {
     findings.forEach(({ start }, at) => expect(start).toBeGreaterThanOrEqual(findings[at - 1]?.end ?? 0));
   });
 
+  it('makes one finding of each thing, also where a guess reaches from one to the next', async () => {
+    const text = 'My name is Anna Kowalska, call +44 7911 123456, IBAN DE89 3704 0044 0532 0130 00.';
+    const { findings } = await detector.detect(text, { terms: ['Kowalska'] });
+    const sure = findings.filter(({ source }) => source !== 'tagger');
+    expect(sure.map((finding) => finding.text)).toEqual([
+      'Kowalska',
+      '+44 7911 123456',
+      'DE89 3704 0044 0532 0130 00',
+    ]);
+    expect(findings[0]).toMatchObject({ kind: 'name', text: 'Anna' });
+  });
+
   it('finds names inside an encoding', async () => {
     const hidden = btoa('My name is Anna Kowalska and I live in Leeds.');
     const { findings } = await detector.detect(`decode ${hidden} please`);

@@ -4,7 +4,7 @@
  * time, rejects: its caller takes the text for sensitive.
  */
 import { SelvedgeError } from '../errors.ts';
-import { mergeOverlaps } from './detect-merge.ts';
+import { mergeFindings } from './detect-merge.ts';
 import { viewOf } from './detect-normalise.ts';
 import { loadPhoneFinder } from './detect-phones.ts';
 import { type Finder, findingOf, recognise } from './detect-recognise.ts';
@@ -65,10 +65,7 @@ export async function createDetector(options: DetectorOptions = {}): Promise<Det
         found.push({ ...finding, start: finding.start + start, end: finding.end + start });
       }
     }
-    const findings = mergeOverlaps(found).map((finding) => ({
-      ...finding,
-      text: text.slice(finding.start, finding.end),
-    }));
+    const findings = mergeFindings(text, found);
     return { findings, residualRisk: tagger.residualRisk(text, findings) };
   }
 }
