@@ -10,6 +10,8 @@ export interface DigitGroups {
   readonly digits: string;
   /** The sizes of the groups, as `3-2-4`. */
   readonly layout: string;
+  /** What parts the first group from the second. */
+  readonly separator: string | null;
   /** Whether all groups are parted by the same. */
   readonly even: boolean;
   /** Whether some groups are parted by dots only, as in decimal fractions. */
@@ -69,7 +71,8 @@ function* candidatesFrom(
     if (digits.length < fewest) continue;
     if (last === chain.length - 1 && LETTER.test(text[group.end] ?? '')) continue;
     const flanked = goesOn(chain, first, last);
-    found.push({ start, end: group.end, digits, layout, even, dotted, flanked });
+    const separator = first === last ? null : chain[first]!.separator;
+    found.push({ start, end: group.end, digits, layout, separator, even, dotted, flanked });
   }
   yield* found.reverse();
 }

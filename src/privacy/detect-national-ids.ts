@@ -54,11 +54,12 @@ function isWritten({ strong, layouts, digits }: IdScheme, { layout }: DigitGroup
 
 /** Whether a number is one by its looks, with nothing that says so. */
 function isTelling(
-  { strong, telling, layouts, digits, mixed }: IdScheme,
+  { strong, telling, layouts, digits, mixed, partedBy }: IdScheme,
   candidate: DigitGroups,
   text: string,
 ): boolean {
-  const { start, layout, even, flanked } = candidate;
+  const { start, layout, separator, even, flanked } = candidate;
+  if (partedBy !== undefined && separator !== null && !partedBy.includes(separator)) return false;
   if (flanked || INTERNATIONAL.test(text.slice(Math.max(0, start - 6), start))) return false;
   if (strong && layout === String(digits)) return true;
   return layouts.includes(layout) && even !== (mixed === true) && (strong || telling === true);

@@ -8,6 +8,8 @@ export interface IdScheme {
   readonly strong: boolean;
   /** Sizes of the groups it is written in. */
   readonly layouts: readonly string[];
+  /** What may part two groups, where that tells it from others of the same layout. */
+  readonly partedBy?: string;
   /** Whether its groups are parted by different characters. */
   readonly mixed?: boolean;
   /** Whether the layout alone says what it is, where the rule is weak. */
@@ -90,6 +92,7 @@ export const shortIdSchemes: readonly IdScheme[] = [
     digits: 10,
     strong: false,
     layouts: ['6-4'],
+    partedBy: '- ',
     telling: true,
     test: (d) => isDate(part(d, 2, 4), part(d, 4, 6) % 60 || 60) && luhn(d),
     words: /personnummer|personnr|samordningsnummer|swedish/,
@@ -99,6 +102,7 @@ export const shortIdSchemes: readonly IdScheme[] = [
     digits: 12,
     strong: true,
     layouts: ['8-4'],
+    partedBy: '- ',
     test: (d) => /^(?:19|20)/.test(d) && isDate(part(d, 4, 6), part(d, 6, 8) % 60 || 60) && luhn(d.slice(2)),
     words: /personnummer|personnr|samordningsnummer|swedish/,
   },
@@ -107,6 +111,7 @@ export const shortIdSchemes: readonly IdScheme[] = [
     digits: 10,
     strong: false,
     layouts: ['6-4'],
+    partedBy: '- ',
     telling: true,
     unchecked: true,
     test: (d) => isDate(part(d, 2, 4), part(d, 0, 2), century(part(d, 4, 6))),
@@ -129,6 +134,7 @@ export const shortIdSchemes: readonly IdScheme[] = [
     digits: 10,
     strong: false,
     layouts: ['6-4'],
+    partedBy: '/ ',
     telling: true,
     test: (d) => isDate(part(d, 2, 4) % 50, part(d, 4, 6)) && remainder(d, 11) === 0,
     words: /rodné číslo|rodne cislo|\brč\b/,
