@@ -218,28 +218,43 @@ test('what is not greedy reads the head as ever, in the same session', async () 
 
 describe('a session', () => {
   /** Greedy steps, and how much scratch has grown. */
-  async function grownBy(model: MadeModel): Promise<{ wrong: number; grown: number }> {
-    const live = await open(model, { threads: 2 });
+  async function grownBy(model: MadeModel, changes?: Changes): Promise<{ wrong: number; grown: number }> {
+    const live = await open(model, { threads: 2 }, changes);
     const before = live.info().memory.scratchBytes;
+    // Keys and values that make memory grow.
+    const cache = live.createCache();
+    for (let block = 0; block < 8; block++) await live.step(someIds(128), cache, []);
     const { wrong } = await picksOf(live);
     return { wrong, grown: live.info().memory.scratchBytes - before };
   }
 
-  test('draws a sketch by itself where few tokens come near the best', async () => {
-    const model = withHead((rows) => {
-      // All but a few rows are a sixteenth of what they were.
-      rows.forEach((row, i) => {
-        for (let at = 0; at < ROW_BYTES && i >= 8; at += 34)
-          row.setUint16(at, row.getUint16(at, true) - (4 << 10), true);
-      });
-    });
-    const { wrong, grown } = await grownBy(model);
-    expect(wrong).toBe(0);
-    expect(grown).toBeGreaterThan(0);
-    expect(grown).toBeLessThan(TOKENS * ROW_BYTES);
-  });
+  /** Views of a memory that is not shared end where it grows. */
+  const memories: [string, Changes][] = [
+    ['shared', {}],
+    ['not shared', { sharedMemory: false }],
+  ];
 
-  test('does not where it would read most of the head all the same', async () => {
-    expect(await grownBy(HEADS['rows that nearly are one']!)).toEqual({ wrong: 0, grown: 0 });
-  });
+  test.each(memories)(
+    'draws a sketch by itself where few tokens come near the best (memory %s)',
+    async (_, changes) => {
+      const model = withHead((rows) => {
+        // All but a few rows are a sixteenth of what they were.
+        rows.forEach((row, i) => {
+          for (let at = 0; at < ROW_BYTES && i >= 8; at += 34)
+            row.setUint16(at, row.getUint16(at, true) - (4 << 10), true);
+        });
+      });
+      const { wrong, grown } = await grownBy(model, changes);
+      expect(wrong).toBe(0);
+      expect(grown).toBeGreaterThan(0);
+      expect(grown).toBeLessThan(TOKENS * ROW_BYTES);
+    },
+  );
+
+  test.each(memories)(
+    'does not where it would read most of it all the same (memory %s)',
+    async (_, changes) => {
+      expect(await grownBy(HEADS['rows that nearly are one']!, changes)).toEqual({ wrong: 0, grown: 0 });
+    },
+  );
 });

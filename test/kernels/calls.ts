@@ -16,6 +16,8 @@ import type { WireFailure } from '../../src/rpc/protocol.ts';
 export interface Changes {
   wideDot?: false;
   sketchBounds?: false;
+  /** As on a page that is not isolated. */
+  sharedMemory?: false;
 }
 
 export type SlowCall =

@@ -41,6 +41,8 @@ async function answer(call: SlowCall): Promise<Answer> {
 async function open({ bytes, plan, options, changes }: Extract<SlowCall, { method: 'open' }>): Promise<null> {
   caches.clear();
   WebAssembly.Instance = changed(changes);
+  const value = changes.sharedMemory ?? true;
+  Object.defineProperty(globalThis, 'crossOriginIsolated', { value, configurable: true });
   const whole = plan ?? planModel(readGgufHeader(bytes));
   const sink = await createWasmSink(whole, options);
   const start = whole.tensors[0]!.fileOffset;

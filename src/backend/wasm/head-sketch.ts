@@ -69,6 +69,8 @@ export class HeadSketch {
   /** Address of what the kernels take: i16 weights of the columns, then f32 inverses of them. */
   readonly #weights: number;
   readonly #inverses: Float32Array;
+  /** Address of room for one group. Taken at first: where memory grows, views of it end. */
+  readonly #room: number;
   #samples: Sample[] = [];
   #watched = 0;
   #drawn: { type: SketchType; at: number; bounds: number } | undefined;
@@ -88,6 +90,7 @@ export class HeadSketch {
     this.#x = x;
     const { columns } = head.tensor;
     this.#weights = model.arena.allocate(columns * 6);
+    this.#room = model.arena.allocate(strideOf(head, 'Q5_0') + BOUNDS_BYTES);
     const sums = new Float64Array(columns);
     for (let row = 0; row < rows; row++) this.#normed(row).forEach((v, c) => (sums[c]! += Math.abs(v)));
     this.#inverses = this.#writeWeights(sums);
@@ -192,14 +195,14 @@ export class HeadSketch {
       weights[(c & ~3) | ((c & 1) << 1) | ((c & 2) >> 1)] = whole;
       inverses[c] = 1 / whole;
     }
-    return inverses;
+    return inverses.slice();
   }
 
   /** Groups all over the head, sketched for their bounds. */
   #sampleOf(type: SketchType): Sample {
     const { arena, kernels } = this.#model;
     const { at, stride, tensor } = this.#head;
-    const room = arena.allocate(strideOf(this.#head, type) + BOUNDS_BYTES);
+    const room = this.#room;
     const found = room + strideOf(this.#head, type);
     const bounds = new Float32Array(SAMPLE_GROUPS * 32);
     for (let i = 0; i < SAMPLE_GROUPS; i++) {
