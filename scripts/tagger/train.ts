@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { allFakers } from '@faker-js/faker';
 import { format, resolveConfig } from 'prettier';
+import { hashOf } from '../../src/privacy/detect-bloom.ts';
 import { recognise } from '../../src/privacy/detect-recognise.ts';
 import { viewOf } from '../../src/privacy/detect-normalise.ts';
 import { loadPhoneFinder } from '../../src/privacy/detect-phones.ts';
@@ -17,14 +18,12 @@ import { learn, packWeights } from './learn.ts';
 import { lexiconOf, makeLexicon } from './lexicon.ts';
 import { measure, missed } from './measure.ts';
 import { type LabelledText, readPrompts } from './prompts.ts';
-import { hashOf } from '../../src/privacy/detect-bloom.ts';
 
 const FILE = 'src/privacy/detect-tagger-data.ts';
 const SEED = 20_251;
 const GENERATED = 9000;
 /** Each prompt as it is, and this many times with other persons in it. */
 const OTHERS = 14;
-const PROMPT_WEIGHT = 1;
 /** Names of which learning does not see that they are names, so that it learns what stands around them. */
 const HIDDEN_NAMES = 0.35;
 const OPTIONS = { epochs: 3, rate: 0.06, decay: 2e-5, seed: SEED };
@@ -52,7 +51,7 @@ function trainOn(prompts: readonly LabelledText[]): TaggerData {
   ]);
   const texts = [
     ...generated.map((text) => ({ text, weight: 1 })),
-    ...others.map((text) => ({ text, weight: PROMPT_WEIGHT })),
+    ...others.map((text) => ({ text, weight: 1 })),
   ];
   const { weights, scales, biases } = learn(texts, half, OPTIONS);
   return {
@@ -75,7 +74,7 @@ async function tryFolds(): Promise<void> {
   for (const threshold of THRESHOLDS) {
     const masks = train.map(({ text }, at) => [
       ...formed[at]!,
-      ...createTaggerOnce(taggers[at % FOLDS]!, threshold).find(text),
+      ...createTagger(taggers[at % FOLDS]!, threshold).find(text),
     ]);
     const { spans, overMasking } = measure(train, masks);
     console.log(`threshold ${threshold}: ${percent(spans)} of spans, ${percent(overMasking)} over-masking`);
@@ -106,10 +105,6 @@ function foldTaggers(): TaggerData[] {
   );
   writeFileSync(file, JSON.stringify(taggers));
   return taggers;
-}
-
-function createTaggerOnce(data: TaggerData, threshold: number): ReturnType<typeof createTagger> {
-  return createTagger(data, threshold);
 }
 
 async function write(data: TaggerData): Promise<void> {
