@@ -62,7 +62,11 @@ it('nor by any faults one after the other, in any text', async () => {
     'extraordinarily',
     '\u200d',
   );
-  const texts = fc.array(words, { minLength: 1, maxLength: 12 }).map((parts) => `x${parts.join('')}.`);
+  // What is longer than a seam goes back has no words to be joined at.
+  const texts = fc
+    .array(words, { minLength: 1, maxLength: 12 })
+    .map((parts) => `x${parts.join('')}.`)
+    .filter((text) => !/\S{32}/.test(text));
   const at = fc.nat({ max: 1500 });
   const fault: fc.Arbitrary<Fault> = fc.oneof(
     fc.record({ cut: at }),

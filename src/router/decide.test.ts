@@ -262,7 +262,7 @@ describe('whatever the request, the policy and the state of things', () => {
           );
           return !(leaves && from.request.privacy === privacy);
         }),
-        { numRuns: 1000 },
+        { numRuns: 5000 },
       ).failed;
     expect([isBroken('secret', 'cloud-redacted'), isBroken('personal', 'cloud')]).toEqual([true, true]);
   });
