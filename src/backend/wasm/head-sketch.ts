@@ -19,8 +19,9 @@ const SAMPLE_GROUPS = 32;
 const WATCHED_STEPS = 4;
 /** What comes first is unlike what follows, and steps that are only timed begin there. */
 const EARLIEST_POSITION = 16;
-/** Most of the head's bytes that a sketch may take to be worth it. */
+/** Most of the head's bytes that a sketch may take to be worth it: several threads wait for memory, one for its arithmetic too. */
 const WORTH = 0.85;
+const WORTH_ALONE = 0.7;
 /** Steps after which a sketch is looked at again, and how long it rests when it read too much. */
 const REVIEW_STEPS = 32;
 const REST_STEPS = 256;
@@ -133,7 +134,8 @@ export class HeadSketch {
       }));
     this.#samples = [];
     const [best] = costs.sort((a, b) => a.cost - b.cost);
-    const fits = best && best.cost <= WORTH && bytesOf(this.#head, best.type) <= room;
+    const fits =
+      best && best.cost <= (threads > 1 ? WORTH : WORTH_ALONE) && bytesOf(this.#head, best.type) <= room;
     return fits ? best.type : undefined;
   }
 
