@@ -105,6 +105,11 @@ export class HeadSketch {
     return false;
   }
 
+  /** Whether greedy steps are still looked at. */
+  get isUndecided(): boolean {
+    return this.#watched < WATCHED_STEPS;
+  }
+
   get bytes(): number {
     return this.#drawn ? bytesOf(this.#head, this.#drawn.type) : 0;
   }
@@ -121,7 +126,7 @@ export class HeadSketch {
     threads: number,
   ): SketchType | undefined {
     const isWhole = logits.length === this.#model.plan.shape.vocabSize;
-    if (this.#watched === WATCHED_STEPS || !isWhole || position < EARLIEST_POSITION) return undefined;
+    if (!this.isUndecided || !isWhole || position < EARLIEST_POSITION) return undefined;
     if (this.#watched === 0) this.#samples = TYPES.map((type) => this.#sampleOf(type));
     for (const sample of this.#samples) sample.live += this.#countLive(sample, row, logits);
     this.#watched += 1;

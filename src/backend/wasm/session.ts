@@ -8,7 +8,7 @@ import { isPlainGreedy } from '../greedy.ts';
 import { calibrationIds, checksum, writeCentres } from '../key-centres.ts';
 import { snapshotFormat } from '../kv-snapshot.ts';
 import { PAGE_POSITIONS } from '../page-blocks.ts';
-import { rotationOf, writeRotation } from '../rotation.ts';
+import { writeRotation } from '../rotation.ts';
 import type { Rotation } from '../rotation.ts';
 import { createSamplerScratch, pickToken } from '../sampler.ts';
 import type { KvBlocks, KvCache, Pick, PickRequest, Session, SessionInfo, StepOptions } from '../session.ts';
@@ -19,6 +19,7 @@ import type { SketchType } from './head-sketch.ts';
 import { MAX_BATCH, unitBytes } from './layout.ts';
 import { kernelsVersion } from './module.ts';
 import { PagePool } from './pages.ts';
+import { rotationsOf } from './model-rotations.ts';
 import { limitHead, rotationOffset } from './records.ts';
 import { contextOf, layOutScratch } from './scratch.ts';
 import type { StepMemory } from './scratch.ts';
@@ -55,19 +56,6 @@ function threadLimit({ options, shared }: PackedModel): number {
   if (!shared) return 1;
   const cores = navigator.hardwareConcurrency || 1;
   return Math.max(1, Math.min(options.threads === 'auto' ? cores : options.threads, 16));
-}
-
-function rotationsOf(model: PackedModel): Rotation[] {
-  const { plan, vectors, arena } = model;
-  const { ropes } = plan.shape;
-  return ropes.map((rope) => {
-    const factors = (role: string): Float32Array | undefined => {
-      const at = vectors.get(`${role} -1`);
-      return at === undefined ? undefined : arena.floats(at, rope.size / 2);
-    };
-    const [plain, long, short] = ['rope-factors', 'rope-factors-long', 'rope-factors-short'].map(factors);
-    return rotationOf(rope, { plain, long, short }, contextOf(model));
-  });
 }
 
 export class WasmSession implements Session {
@@ -223,7 +211,7 @@ export class WasmSession implements Session {
       if (count !== this.#threads) this.useThreads(count);
     }
     const picks = requests.map(({ row, sampling }, i) => this.#pick(i, sampling, position + row + 1));
-    if (isGreedy && this.#winner === undefined) this.#watch(requests[0]!.row, position);
+    if (isGreedy && this.#sketch?.isUndecided) this.#watch(requests[0]!.row, position);
     return picks;
   }
 
@@ -304,8 +292,9 @@ export class WasmSession implements Session {
   sketchHead(type: SketchType): void {
     try {
       this.#sketch?.place(type);
-    } catch {
-      return;
+    } catch (error) {
+      if (error instanceof SelvedgeError && error.code === 'out_of_memory') return;
+      throw error;
     }
     this.#forward(0, 0, 0, false, -1);
   }

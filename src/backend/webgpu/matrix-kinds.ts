@@ -64,6 +64,10 @@ export function kindOf(type: TensorType): MatrixKind {
   return KINDS[type];
 }
 
+export function allKinds(): MatrixKind[] {
+  return Object.values(KINDS);
+}
+
 /** Words of the scales of `blocks` blocks. */
 export function scaleWords(form: ScaleForm, blocks: number): number {
   switch (form) {

@@ -12,6 +12,7 @@ import { embedGroups, embedSource } from './embed.ts';
 import { USE } from './gpu-flags.ts';
 import { openGpu } from './gpu.ts';
 import type { Gpu } from './gpu.ts';
+import { allKinds } from './matrix-kinds.ts';
 import { MatrixWriter, createParts } from './matrices.ts';
 import type { MatrixPart } from './matrices.ts';
 import type { ProductSpec } from './product.ts';
@@ -21,21 +22,7 @@ import { stepWords } from './step.ts';
 import type { StepNumbers } from './step.ts';
 import type { ProductShape, Tuning } from './tuning.ts';
 
-const TYPES: readonly TensorType[] = [
-  'F32',
-  'F16',
-  'BF16',
-  'Q8_0',
-  'Q4_0',
-  'Q4_1',
-  'Q5_0',
-  'Q5_1',
-  'Q2_K',
-  'Q3_K',
-  'Q4_K',
-  'Q5_K',
-  'Q6_K',
-];
+const TYPES = allKinds().map(({ type }) => type);
 
 let gpu: Gpu;
 beforeAll(async () => {

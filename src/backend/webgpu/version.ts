@@ -5,29 +5,13 @@ import { mergeKernel, rowsKernel, storeKernel, tilesKernel } from './attention-k
 import { splitsOf } from './attention-shape.ts';
 import type { AttentionShape } from './attention-shape.ts';
 import { embedSource } from './embed.ts';
-import { kindOf, planesOf } from './matrix-kinds.ts';
+import { allKinds, kindOf, planesOf } from './matrix-kinds.ts';
 import { productSource } from './product.ts';
-
-const TYPES: readonly TensorType[] = [
-  'F32',
-  'F16',
-  'BF16',
-  'Q8_0',
-  'Q4_0',
-  'Q4_1',
-  'Q5_0',
-  'Q5_1',
-  'Q2_K',
-  'Q3_K',
-  'Q4_K',
-  'Q5_K',
-  'Q6_K',
-];
 
 /** Of what a session's numbers come from: products, norms and attention. Sampling has the CPU's picks in every version. */
 export const WEBGPU_VERSION = checksum(
   [
-    ...TYPES.flatMap(sourcesOf),
+    ...allKinds().flatMap(({ type }) => sourcesOf(type)),
     addNormedSource(64, 0.5, 0.5),
     ...(['q8', 'f32'] as const).flatMap(attentionSources),
   ].join(''),
