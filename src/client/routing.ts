@@ -2,7 +2,7 @@
  * Routing: what happens to each request of a client that has a cloud to choose. A chat is decided, carried out, and its
  * answer remembered. Raw completions stay on this device; what they say is remembered too, since it may be sent in a chat.
  */
-import { SelvedgeError } from '../errors.ts';
+import { SelvedgeError, assert } from '../errors.ts';
 import type { Detector } from '../privacy/detection.ts';
 import type { PrivacyClass } from '../privacy/classes.ts';
 import { createEgress } from '../privacy/egress.ts';
@@ -153,8 +153,8 @@ function shownLedger({ clock, emit }: RoutingParts): Ledger {
 function asStream(
   answered: ChatCompletion | CompletionStream<ChatCompletionChunk>,
 ): CompletionStream<ChatCompletionChunk> {
-  if (answered instanceof CompletionStream) return answered;
-  throw new Error('selvedge invariant broken: a stream was asked for');
+  assert(answered instanceof CompletionStream, 'a stream was asked for');
+  return answered;
 }
 
 /** What becomes of an answer, told as events, and remembered under who gave it. */

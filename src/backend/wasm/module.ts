@@ -3,7 +3,7 @@
  * shared memory; where the page is not isolated the one byte that says so is changed, since every instruction but the
  * (then unused) waits works on a memory of its own too.
  */
-import { SelvedgeError } from '../../errors.ts';
+import { SelvedgeError, assert } from '../../errors.ts';
 import { LENGTH, PACKED } from './kernels/build/relaxed.ts';
 import { SOURCES } from './kernels/build/sources.ts';
 import { decodeLzma } from './lzma.ts';
@@ -166,7 +166,7 @@ async function loadPlain(): Promise<{ LENGTH: number; PACKED: string }> {
 function unshare(bytes: Uint8Array): void {
   const name = [3, 101, 110, 118, 6, 109, 101, 109, 111, 114, 121, 2, 3];
   const at = bytes.findIndex((_, i) => name.every((byte, j) => bytes[i + j] === byte));
-  if (at < 0) throw new Error('selvedge invariant broken: the kernels import no memory');
+  assert(at >= 0, 'the kernels import memory');
   bytes[at + name.length - 1] = 1;
 }
 
